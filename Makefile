@@ -1,0 +1,163 @@
+# thinkback: RethinkDB backups that people can ls, cat, cp and rsync.
+#
+#   make demo      install what is missing, build, show the main job from archives to a restore
+#   make test      install what is missing, run every check and test (this is what CI calls)
+#
+#   make           build build/thinkback
+#   make check     unit tests, fuzz corpus, command and mount tests of this build, nothing installed
+#   make check-unit | check-fuzz | check-cli | check-mount       one kind of them
+#   make check-includes | check-headers | check-style | check-man | check-shell
+#   make fuzz TIME=60          run the fuzzers, seconds for each target (clang)
+#   make install | uninstall   honours PREFIX, DESTDIR, SYSCONFDIR, UNITDIR
+#   make format    clang-format every source in place
+#   make clean
+#
+# Knobs: CC, CFLAGS, LDFLAGS (yours, never overwritten), DEVELOPER=1 (-Werror),
+#        SAN=asan | tsan (a sanitizer build in a directory of its own), T=GLOB (run only some tests)
+
+VERSION = 0.1.0
+
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+BINDIR = $(PREFIX)/bin
+MANDIR = $(PREFIX)/share/man
+DOCDIR = $(PREFIX)/share/doc/thinkback
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+SBINDIR = $(PREFIX)/sbin
+
+CFLAGS ?= -O2 -g
+SAN ?=
+TIME ?= 60
+T ?=
+
+PACKAGES = fuse3 sqlite3 libzstd libarchive libcrypto
+PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+
+WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
+	-Wvla -Wold-style-definition -Wformat=2 -Wundef -Wpointer-arith -Wwrite-strings \
+	-Wcast-qual -Wimplicit-fallthrough
+ifeq ($(DEVELOPER),1)
+WARN += -Werror
+endif
+
+B = build/$(if $(SAN),$(SAN),default)$(if $(filter clang%,$(notdir $(CC))),-clang)
+HARDEN = -fstack-protector-strong -fPIE -D_FORTIFY_SOURCE=2
+HARDEN_LD = -pie -Wl,-z,relro,-z,now
+ifeq ($(SAN),asan)
+HARDEN = -fPIE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+HARDEN_LD = -pie -fsanitize=address,undefined
+endif
+ifeq ($(SAN),tsan)
+HARDEN = -fPIE -fsanitize=thread -fno-omit-frame-pointer
+HARDEN_LD = -pie -fsanitize=thread
+endif
+
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=314 \
+	-DTHINKBACK_VERSION='"$(VERSION)"' -I. $(WARN) $(HARDEN) $(PKG_CFLAGS) -pthread -MMD -MP $(CFLAGS)
+ALL_LDFLAGS = $(HARDEN_LD) -pthread $(LDFLAGS)
+
+CATALOG_SRC = $(wildcard catalog/base/*.c catalog/*.c)
+SNAPSHOT_SRC = $(wildcard snapshot/*/*.c snapshot/*.c)
+FS_SRC = $(wildcard fs/*.c)
+obj = $(patsubst %.c,$(B)/%.o,$(1))
+
+LIB_CATALOG = $(B)/libcatalog.a
+LIB_SNAPSHOT = $(B)/libsnapshot.a
+LIB_FS = $(B)/libfs.a
+LIBS = $(LIB_FS) $(LIB_SNAPSHOT) $(LIB_CATALOG)
+
+all: $(B)/thinkback
+
+$(LIB_CATALOG): $(call obj,$(CATALOG_SRC))
+$(LIB_SNAPSHOT): $(call obj,$(SNAPSHOT_SRC))
+$(LIB_FS): $(call obj,$(FS_SRC))
+$(LIBS):
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/thinkback: $(B)/thinkback.o $(LIBS)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
+
+$(B)/%.o: %.c
+	@mkdir -p $(dir $@)
+	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+# ---- tests -------------------------------------------------------------------------------------
+
+UNIT_SRC = $(wildcard tests/catalog/test_*.c tests/snapshot/test_*.c tests/fs/test_*.c)
+UNIT = $(patsubst tests/%.c,$(B)/tests/%,$(UNIT_SRC))
+SUPPORT = $(call obj,$(wildcard tests/support/*.c))
+FUZZ_SRC = $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_REPLAY = $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%-replay,$(FUZZ_SRC))
+HELPERS = $(patsubst tests/mount/%.c,$(B)/tests/mount/%,$(wildcard tests/mount/*.c))
+
+$(UNIT): $(B)/tests/%: $(B)/tests/%.o $(SUPPORT) $(LIBS)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka -lm
+
+$(FUZZ_REPLAY): $(B)/tests/fuzz/%-replay: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(LIBS)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
+
+$(HELPERS): $(B)/tests/mount/%: $(B)/tests/mount/%.o
+	$(CC) $(ALL_LDFLAGS) -o $@ $^
+
+RUN = THINKBACK=$(abspath $(B))/thinkback BUILD=$(abspath $(B)) T='$(T)' tests/run
+
+check: $(B)/thinkback $(UNIT) $(FUZZ_REPLAY) $(HELPERS)
+	$(RUN) unit fuzz cli mount
+check-unit: $(UNIT)
+	$(RUN) unit
+check-fuzz: $(FUZZ_REPLAY)
+	$(RUN) fuzz
+check-cli: $(B)/thinkback
+	$(RUN) cli
+check-mount: $(B)/thinkback $(HELPERS)
+	$(RUN) mount
+build-tests: $(B)/thinkback $(UNIT) $(FUZZ_REPLAY) $(HELPERS)
+
+check-includes:
+	tests/check-includes
+check-headers:
+	CC='$(CC)' FLAGS='$(filter-out -MMD -MP,$(ALL_CFLAGS))' tests/check-headers
+check-style:
+	tests/check-style
+check-man:
+	tests/check-man
+check-shell:
+	tests/check-shell
+
+fuzz:
+	tests/fuzz/run $(TIME)
+
+deps:
+	tests/install-deps
+
+demo:
+	tests/install-deps demo
+	$(MAKE) all
+	THINKBACK=$(abspath $(B))/thinkback tests/demo
+
+test:
+	tests/install-deps test
+	tests/all
+
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+clean:
+	rm -rf build
+
+install: all
+	PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' BINDIR='$(BINDIR)' MANDIR='$(MANDIR)' \
+	DOCDIR='$(DOCDIR)' SBINDIR='$(SBINDIR)' UNITDIR='$(UNITDIR)' SYSCONFDIR='$(SYSCONFDIR)' \
+	BINARY='$(B)/thinkback' fs/install install
+uninstall:
+	PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' BINDIR='$(BINDIR)' MANDIR='$(MANDIR)' \
+	DOCDIR='$(DOCDIR)' SBINDIR='$(SBINDIR)' UNITDIR='$(UNITDIR)' SYSCONFDIR='$(SYSCONFDIR)' \
+	fs/install uninstall
+
+.PHONY: all check check-unit check-fuzz check-cli check-mount build-tests check-includes \
+	check-headers check-style check-man check-shell fuzz deps demo test format clean install uninstall
+.SECONDARY:
+
+-include $(shell find build -name '*.d' 2>/dev/null)

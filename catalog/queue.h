@@ -1,0 +1,187 @@
+/*
+ * The restore queue: queue.db, a database of its own so that copying a document in never waits for
+ * a running snapshot. A restore is one copied-in file: one or many documents of one table.
+ *
+ * States (strings in the table and in --json output):
+ *
+ *   pending -> running (claimed with a lease) -> done | failed
+ *   running -> pending   when the lease runs out, or the worker gives it back
+ *   pending -> cancelled; failed | cancelled -> pending by retry
+ *
+ * Each change is one durable transaction with a compare-and-set on the state. A struct queue is one
+ * connection and belongs to one thread at a time; any number of processes may have one. Times are
+ * milliseconds since 1970 (date_now) and are given by the caller.
+ */
+#ifndef THINKBACK_CATALOG_QUEUE_H
+#define THINKBACK_CATALOG_QUEUE_H
+
+#include "catalog/base/buf.h"
+#include "catalog/base/err.h"
+#include "catalog/repo.h"
+#include "catalog/tables.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define QUEUE_NAME 256  /* room for a file name with its NUL */
+#define QUEUE_OWNER 128 /* room for a worker's name with its NUL */
+
+/* Opaque types. */
+struct queue;
+
+enum queue_state {
+	QUEUE_PENDING = 1,
+	QUEUE_RUNNING = 2,
+	QUEUE_DONE = 4,
+	QUEUE_FAILED = 8,
+	QUEUE_CANCELLED = 16,
+	QUEUE_ANY = 31 /* for filters */
+};
+
+struct queue_restore {
+	int64_t id; /* positive, never used twice */
+	enum queue_state state;
+	char database[TABLES_NAME];
+	char table[TABLES_NAME];
+	char name[QUEUE_NAME];   /* the file's name as it was copied in: a label */
+	uint64_t documents;      /* documents in the payload; 0 when it could not be read */
+	uint64_t bytes;          /* bytes of the payload as it was copied in */
+	uint64_t attempts;       /* times that a worker has claimed it */
+	int64_t created;         /* ms */
+	int64_t updated;         /* ms, last change of state or payload */
+	int64_t not_before;      /* ms, a worker leaves it alone until then */
+	int64_t lease_until;     /* ms, of a running one */
+	char owner[QUEUE_OWNER]; /* the worker that has or had it */
+};
+
+/* A new restore. */
+struct queue_request {
+	const char *database;
+	const char *table;
+	const char *name;
+	uint64_t documents;
+	uint64_t bytes;    /* of the payload */
+	const char *error; /* NULL: it is to be carried out. Else it was refused: kept as failed */
+	int64_t replaces;  /* a pending restore that this one takes the place of, or 0 */
+	/* Put up to ${room} payload bytes from ${off} on into ${out}, set ${got} (0 only at the
+	 * end). */
+	int (*read)(void *arg, uint64_t off, void *out, size_t room, size_t *got, struct err *e);
+	void *arg;
+};
+
+struct queue_filter {
+	const char *database; /* NULL: any */
+	const char *table;    /* NULL: any */
+	unsigned states;      /* of enum queue_state, or-ed */
+};
+
+/* queue_create(dir, e): make an empty queue.db in the directory path ${dir}; as catalog_create. */
+int queue_create(const char *dir, struct err *e);
+
+/*
+ * queue_open(repo, writable, out, e):
+ * Open the queue. Returns as catalog_open. To be closed with queue_close.
+ */
+int queue_open(const struct repo *repo, bool writable, struct queue **out, struct err *e);
+
+/* queue_close(q): close; ${q} may be NULL. */
+void queue_close(struct queue *q);
+
+/* queue_state_name(state): "pending", "running", "done", "failed", "cancelled"; NULL for others. */
+const char *queue_state_name(enum queue_state state);
+
+/* queue_state_parse(name, out): the reverse. Return ERR_OK or ERR_FORMAT. */
+int queue_state_parse(const char *name, enum queue_state *out);
+
+/*
+ * queue_put(q, req, now, out, e):
+ * Store a restore with its payload in one durable transaction: when ERR_OK is returned it survives
+ * a power cut. If req->replaces is still pending it is overwritten and keeps its number; if it is
+ * not pending any more a new restore is made. Sets ${out} to the number. Nothing is stored on
+ * failure.
+ */
+int queue_put(
+    struct queue *q, const struct queue_request *req, int64_t now, int64_t *out, struct err *e);
+
+/* queue_get(q, id, out, e): one restore. Return ERR_OK, ERR_ABSENT (no text) or a failure. */
+int queue_get(struct queue *q, int64_t id, struct queue_restore *out, struct err *e);
+
+/*
+ * queue_find(q, filter, name, out, e):
+ * The newest restore with that name among those of ${filter} (database and table set). Return
+ * ERR_OK, ERR_ABSENT (no text) or a failure.
+ */
+int queue_find(struct queue *q, const struct queue_filter *filter, const char *name,
+    struct queue_restore *out, struct err *e);
+
+/*
+ * queue_next(q, filter, after, out, e):
+ * The first restore of ${filter} with a number over ${after}. Return ERR_OK, ERR_END or a failure.
+ */
+int queue_next(struct queue *q, const struct queue_filter *filter, int64_t after,
+    struct queue_restore *out, struct err *e);
+
+/*
+ * queue_next_name(q, filter, after, out, e):
+ * As queue_next, but passes over a restore when a newer one of ${filter} has the same name: what a
+ * directory lists.
+ */
+int queue_next_name(struct queue *q, const struct queue_filter *filter, int64_t after,
+    struct queue_restore *out, struct err *e);
+
+/*
+ * queue_read(q, id, off, out, room, got, e):
+ * Read payload bytes from ${off} on; ${got} is less than ${room} only at the end. Return ERR_OK,
+ * ERR_ABSENT when there is no such restore, ERR_CORRUPT when a part of it is missing, or a failure.
+ */
+int queue_read(
+    struct queue *q, int64_t id, uint64_t off, void *out, size_t room, size_t *got, struct err *e);
+
+/*
+ * queue_error(q, id, out, e):
+ * Append the reason of a failed (or given back) restore, one line without newline, to ${out}; ""
+ * when there is none. Return ERR_OK, ERR_ABSENT or a failure.
+ */
+int queue_error(struct queue *q, int64_t id, struct buf *out, struct err *e);
+
+/*
+ * queue_claim(q, owner, now, lease, out, room, got, e):
+ * Take the oldest restore that is pending (and not before its time) or whose lease has run out, and
+ * up to ${room} - 1 more of the same table, oldest first; mark them running by ${owner} until
+ * ${now}
+ * + ${lease} ms. Sets ${got}, 0 when there is nothing to do.
+ */
+int queue_claim(struct queue *q, const char *owner, int64_t now, int64_t lease,
+    struct queue_restore *out, size_t room, size_t *got, struct err *e);
+
+/*
+ * queue_renew(q, id, owner, now, lease, e), queue_done(q, id, owner, now, e),
+ * queue_fail(q, id, owner, reason, now, e), queue_give_back(q, id, owner, reason, now, not_before,
+ * e): The worker's reports. Return ERR_OK; ERR_STATE when ${owner} does not hold it any more
+ * (another worker took it after the lease ran out): the report is dropped; else a failure.
+ */
+int queue_renew(
+    struct queue *q, int64_t id, const char *owner, int64_t now, int64_t lease, struct err *e);
+int queue_done(struct queue *q, int64_t id, const char *owner, int64_t now, struct err *e);
+int queue_fail(
+    struct queue *q, int64_t id, const char *owner, const char *reason, int64_t now, struct err *e);
+int queue_give_back(struct queue *q, int64_t id, const char *owner, const char *reason, int64_t now,
+    int64_t not_before, struct err *e);
+
+/*
+ * queue_retry(q, id, now, e), queue_cancel(q, id, now, e):
+ * A user's wish. Retry: failed or cancelled -> pending; one that was refused when it was copied in
+ * (documents is 0) cannot succeed and is ERR_STATE. Cancel: pending -> cancelled, or failed ->
+ * cancelled. Return ERR_OK, ERR_ABSENT (text set), ERR_STATE (text says why), or a failure.
+ */
+int queue_retry(struct queue *q, int64_t id, int64_t now, struct err *e);
+int queue_cancel(struct queue *q, int64_t id, int64_t now, struct err *e);
+
+/*
+ * queue_generation(q, out, e):
+ * Set ${out} to a number that changes whenever another connection has committed to the queue.
+ */
+int queue_generation(struct queue *q, uint64_t *out, struct err *e);
+
+#endif

@@ -1,0 +1,71 @@
+/*
+ * Versions in the catalogue: one document over a span of snapshots. A version is visible in
+ * snapshot S of its table when born <= S < died. (pack_id, ordinal) is where it is stored and names
+ * it for ever: no two versions share it, and it survives gc and rebuild. Threads as in catalog.h.
+ */
+#ifndef THINKBACK_CATALOG_VERSIONS_H
+#define THINKBACK_CATALOG_VERSIONS_H
+
+#include "catalog/base/digest.h"
+#include "catalog/catalog.h"
+#include "catalog/key.h"
+
+#include <stddef.h>
+
+#define VERSIONS_ALIVE INT64_MAX /* the "died" of a version that is in the newest snapshot */
+
+struct versions_version {
+	struct key key;
+	int64_t born;               /* snapshot in which it appeared */
+	int64_t died;               /* first snapshot without it, or VERSIONS_ALIVE */
+	int64_t pack_id;            /* pack that holds it */
+	uint32_t ordinal;           /* its number in that pack */
+	uint32_t size;              /* canonical bytes, without a newline */
+	uint8_t digest[DIGEST_LEN]; /* of the canonical bytes */
+};
+
+/*
+ * versions_find(c, table_id, snapshot_id, key, out, e):
+ * The version of ${key} visible in the snapshot. Return ERR_OK, ERR_ABSENT (no text) or a failure.
+ */
+int versions_find(struct catalog *c, int64_t table_id, int64_t snapshot_id, const struct key *key,
+    struct versions_version *out, struct err *e);
+
+/*
+ * versions_page(c, table_id, snapshot_id, after, inclusive, upper, out, room, got, e):
+ * The first ${room} versions visible in the snapshot, in key order, whose key is over ${after} (or
+ * equal to it when ${inclusive}) and under ${upper} (len 0: no upper bound). Sets ${got}; fewer
+ * than
+ * ${room} means that there are no more. Return ERR_OK or a failure. O(versions passed over).
+ */
+int versions_page(struct catalog *c, int64_t table_id, int64_t snapshot_id, const struct key *after,
+    bool inclusive, const struct key *upper, struct versions_version *out, size_t room, size_t *got,
+    struct err *e);
+
+/*
+ * versions_born(c, table_id, key, born, out, e):
+ * The version of ${key} born in that snapshot. Return ERR_OK, ERR_ABSENT (no text) or a failure.
+ */
+int versions_born(struct catalog *c, int64_t table_id, const struct key *key, int64_t born,
+    struct versions_version *out, struct err *e);
+
+/*
+ * versions_insert(c, table_id, v, e):
+ * Record a version. Needs a transaction. Return ERR_OK, ERR_EXISTS, or a failure.
+ */
+int versions_insert(
+    struct catalog *c, int64_t table_id, const struct versions_version *v, struct err *e);
+
+/*
+ * versions_close(c, table_id, key, born, died, e):
+ * End the version of ${key} born in ${born} at snapshot ${died}. Needs a transaction. Return
+ * ERR_OK, ERR_ABSENT when there is none that is alive, or a failure.
+ */
+int versions_close(struct catalog *c, int64_t table_id, const struct key *key, int64_t born,
+    int64_t died, struct err *e);
+
+/* versions_count(c, table_id, out, e): the number of versions of a table, all spans; 0 for all
+ * tables. */
+int versions_count(struct catalog *c, int64_t table_id, uint64_t *out, struct err *e);
+
+#endif

@@ -1,0 +1,123 @@
+/*
+ * Sources that are files: rethinkdb dump archives (a gzipped tar, read as a stream and never
+ * unpacked to disk), rethinkdb export directories (DB/TABLE.json or .ndjson with DB/TABLE.info),
+ * and trees of documents as the mount shows them (DB/TABLE/shard-NN/DATE/NAME.json with
+ * .table.json), which may hold several dates. The layout of an archive: official driver's _dump.py
+ * and _export.py; entries are TOP/DB/TABLE.json and TOP/DB/TABLE.info in any order.
+ *
+ * Everything in a source is hostile. A struct source belongs to one thread at a time. Memory: one
+ * document (at most SOURCE_DOCUMENT_MAX), one .info, and the list of tables.
+ */
+#ifndef THINKBACK_ARCHIVE_SOURCE_H
+#define THINKBACK_ARCHIVE_SOURCE_H
+
+#include "catalog/base/err.h"
+#include "catalog/tables.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SOURCE_DOCUMENT_MAX                                                                        \
+	805306368u                /* bytes of a document's text in a source: 6 x CANON_SIZE_MAX, */
+				  /* as "\u0001" may stand for each canonical byte */
+#define SOURCE_INFO_MAX 16777216u /* bytes of an .info or a .table.json */
+
+/* Opaque types. */
+struct source;
+
+enum source_kind {
+	SOURCE_ARCHIVE, /* rethinkdb dump archive */
+	SOURCE_EXPORT,  /* rethinkdb export directory */
+	SOURCE_TREE     /* documents as the mount shows them */
+};
+
+enum source_event {
+	SOURCE_INFO,      /* the table's configuration: data and len are set */
+	SOURCE_TABLE,     /* its documents begin */
+	SOURCE_DOCUMENT,  /* one of them: data and len are its JSON text */
+	SOURCE_TABLE_END, /* they are complete */
+	SOURCE_TABLE_BAD  /* this table cannot be read on; the error's text says why. Other tables
+			     can */
+};
+
+/* What source_next hands out. Not owned; valid until the next call. */
+struct source_item {
+	enum source_event event;
+	const char *database; /* a valid name (tables_name_valid) */
+	const char *table;    /* a valid name */
+	const uint8_t *data;
+	size_t len;
+	const char *file; /* the member or file that it came from, for messages */
+	uint64_t
+	    line; /* of the document's first byte in it, from 1; 0 where there is no such thing */
+	uint64_t column;
+};
+
+struct source_run {
+	int64_t date; /* seconds; only meaningful when dated */
+	bool
+	    dated; /* the source says its date (archive: its top directory, local time; tree: the */
+		   /* names of the date directories; export: its name, when it ends in a date) */
+};
+
+/*
+ * source_open(path, out, e):
+ * Open what is at ${path} and find out its kind and dates; of an archive only the first entry is
+ * read. Return ERR_OK and set ${out}, to be closed with source_close; ERR_FORMAT or ERR_TRUNCATED
+ * when it is none of the three kinds; ERR_ABSENT when there is nothing; else a failure. Texts name
+ * the file.
+ */
+int source_open(const char *path, struct source **out, struct err *e);
+
+/* source_close(s): close; ${s} may be NULL. */
+void source_close(struct source *s);
+
+/* source_kind_of(s): its kind. */
+enum source_kind source_kind_of(const struct source *s);
+
+/* source_label(s): a text for people that says what was read (the file's base name), lives as ${s}.
+ */
+const char *source_label(const struct source *s);
+
+/* source_runs(s): how many dates it holds, at least 1; more only in a tree. */
+size_t source_runs(const struct source *s);
+
+/* source_run(s, i): the i-th of them, oldest first. */
+struct source_run source_run(const struct source *s, size_t i);
+
+/*
+ * source_tables(s, i, found, arg, e):
+ * Hand each table that run ${i} has documents of to ${found}; a result of ${found} other than
+ * ERR_OK ends the walk and is returned. Reads an archive from start to end. Restarts any iteration.
+ */
+int source_tables(struct source *s, size_t i,
+    int (*found)(void *arg, const char *database, const char *table), void *arg, struct err *e);
+
+/*
+ * source_start(s, i, e):
+ * Begin (or begin again) at the first item of run ${i}. Return ERR_OK or a failure.
+ */
+int source_start(struct source *s, size_t i, struct err *e);
+
+/*
+ * source_next(s, out, e):
+ * The next item. Of a table SOURCE_INFO may come before SOURCE_TABLE or after SOURCE_TABLE_END
+ * (archives: whichever member stands first), once or not at all; documents stand between
+ * SOURCE_TABLE and SOURCE_TABLE_END, tables never interleave. SOURCE_TABLE_BAD ends its table, and
+ * carries the reason in ${e} while ERR_OK is returned: bad JSON structure (with line and column), a
+ * document over SOURCE_DOCUMENT_MAX, a .json that stands twice. Return ERR_OK; ERR_END after the
+ * last; or what ends the whole run: ERR_TRUNCATED or ERR_FORMAT for a damaged archive, ERR_FORMAT
+ * for an entry that no dump has (a path with ".." or an absolute one, a link or device, another top
+ * directory), else a failure.
+ */
+int source_next(struct source *s, struct source_item *out, struct err *e);
+
+/* source_skip_table(s): pass over the rest of the documents of the table that is being read. */
+void source_skip_table(struct source *s);
+
+/* source_progress(s, done, total): bytes of the file or files read so far in this run, and of all.
+ */
+void source_progress(const struct source *s, uint64_t *done, uint64_t *total);
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * Reading documents by (pack, ordinal): open packs, dictionaries and decoded frames are kept within
+ * set bounds, least recently used first out. A struct store may be used by any number of threads.
+ */
+#ifndef THINKBACK_STORE_STORE_H
+#define THINKBACK_STORE_STORE_H
+
+#include "catalog/base/buf.h"
+#include "catalog/base/err.h"
+#include "snapshot/store/pack.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Opaque types. */
+struct store;
+
+struct store_options {
+	size_t frame_bytes; /* decoded frames kept; 0: STORE_FRAME_BYTES */
+	size_t pack_bytes;  /* memory of open packs and dictionaries kept; 0: STORE_PACK_BYTES */
+	unsigned packs;     /* open packs (file descriptors) kept; 0: STORE_PACKS */
+};
+
+#define STORE_FRAME_BYTES (4u << 20)
+#define STORE_PACK_BYTES (16u << 20)
+#define STORE_PACKS 64u
+
+/*
+ * store_create(packsfd, options, out, e):
+ * A store over the directory ${packsfd}, which must stay open. ${options} NULL: defaults. Return
+ * ERR_OK and set ${out}, to be freed with store_free; or ERR_NOMEM.
+ */
+int
+store_create(int packsfd, const struct store_options *options, struct store **out, struct err *e);
+
+/* store_free(s): free ${s}, which may be NULL. */
+void store_free(struct store *s);
+
+/*
+ * store_read(s, pack_id, ordinal, off, room, out, size, e):
+ * Append up to ${room} bytes from ${off} on of a document (canonical, no newline) to ${out}, and
+ * set
+ * ${size} to the document's whole size. Return ERR_OK; ERR_ABSENT when the pack has no such
+ * document; ERR_CORRUPT when the pack or its dictionary is missing or damaged; else a failure.
+ * ${out} is as before unless ERR_OK.
+ */
+int store_read(struct store *s, uint64_t pack_id, uint32_t ordinal, size_t off, size_t room,
+    struct buf *out, size_t *size, struct err *e);
+
+/*
+ * store_entry(s, pack_id, ordinal, entry, snapshot_id, table_id, e):
+ * The index line of a document, and the snapshot in which it was born and the table it belongs to.
+ * Returns as store_read.
+ */
+int store_entry(struct store *s, uint64_t pack_id, uint32_t ordinal, struct pack_entry *entry,
+    uint64_t *snapshot_id, uint64_t *table_id, struct err *e);
+
+#endif
