@@ -158,7 +158,7 @@ int queue_claim(struct queue *q, const char *owner, int64_t now, int64_t lease,
 /*
  * queue_renew(q, id, owner, now, lease, e), queue_done(q, id, owner, now, e),
  * queue_fail(q, id, owner, reason, now, e), queue_give_back(q, id, owner, reason, now, not_before,
- * e): The worker's reports. Return ERR_OK; ERR_STATE when ${owner} does not hold it any more
+ * e): The worker's reports. Return ERR_OK; ERR_WRONG_STATE when ${owner} does not hold it any more
  * (another worker took it after the lease ran out): the report is dropped; else a failure.
  */
 int queue_renew(
@@ -172,8 +172,9 @@ int queue_give_back(struct queue *q, int64_t id, const char *owner, const char *
 /*
  * queue_retry(q, id, now, e), queue_cancel(q, id, now, e):
  * A user's wish. Retry: failed or cancelled -> pending; one that was refused when it was copied in
- * (documents is 0) cannot succeed and is ERR_STATE. Cancel: pending -> cancelled, or failed ->
- * cancelled. Return ERR_OK, ERR_ABSENT (text set), ERR_STATE (text says why), or a failure.
+ * (documents is 0) cannot succeed and is ERR_WRONG_STATE. Cancel: pending -> cancelled, or failed
+ * -> cancelled. Return ERR_OK, ERR_ABSENT (text set), ERR_WRONG_STATE (text says why), or a
+ * failure.
  */
 int queue_retry(struct queue *q, int64_t id, int64_t now, struct err *e);
 int queue_cancel(struct queue *q, int64_t id, int64_t now, struct err *e);

@@ -14,8 +14,9 @@
 
 #include <stddef.h>
 
-#define SNAPSHOTS_SHARDS 64 /* a table has at most this many shards (server: generate_config.cc)   \
-			     */
+#define SNAPSHOTS_SHARDS                                                                           \
+	64 /* a table has at most this many shards (server: generate_config.cc)                    \
+	    */
 
 struct snapshots_snapshot {
 	int64_t id;

@@ -118,8 +118,8 @@ int inbox_unlink(struct inbox *b, uint64_t parent, const char *name, struct err 
 /*
  * inbox_mkdir(b, parent, name, attr, e), inbox_rmdir(b, parent, name, e):
  * Scratch directories, for programs that keep temporary files in one (rsync's .~tmp~). Only names
- * with a leading dot in a table directory, others are ERR_READONLY. inbox_rmdir: ERR_STATE when not
- * empty.
+ * with a leading dot in a table directory, others are ERR_READONLY. inbox_rmdir: ERR_WRONG_STATE
+ * when not empty.
  */
 int inbox_mkdir(
     struct inbox *b, uint64_t parent, const char *name, struct view_attr *attr, struct err *e);

@@ -155,7 +155,7 @@ err_str(int code)
 		return "permission denied";
 	case ERR_READONLY:
 		return "read-only";
-	case ERR_STATE:
+	case ERR_WRONG_STATE:
 		return "not possible in this state";
 	case ERR_TRUNCATED:
 		return "input is truncated";

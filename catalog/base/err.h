@@ -16,25 +16,25 @@ enum err_code {
 	ERR_END = 1,    /* an iteration has no more items */
 	ERR_ABSENT = 2, /* looked, and it is not there */
 
-	ERR_NOMEM = -1,      /* out of memory */
-	ERR_IO = -2,         /* a read or write failed; the text carries the system's reason */
-	ERR_NOSPACE = -3,    /* disk full or quota exceeded */
-	ERR_CORRUPT = -4,    /* stored data is damaged */
-	ERR_FORMAT = -5,     /* input from outside is not what it should be */
-	ERR_LIMIT = -6,      /* input is larger or deeper than a set limit */
-	ERR_ARG = -7,        /* the caller or the user asked for something that makes no sense */
-	ERR_EXISTS = -8,     /* it is there already */
-	ERR_BUSY = -9,       /* another process holds it */
-	ERR_VERSION = -10,   /* made by a newer thinkback */
-	ERR_NOTREPO = -11,   /* the directory is not a repository */
-	ERR_ORDER = -12,     /* older than what the repository already holds */
-	ERR_KEY = -13,       /* a document's primary key is missing or not one that RethinkDB has */
-	ERR_DENIED = -14,    /* the system refused: permission */
-	ERR_READONLY = -15,  /* read-only file system, repository or part of the tree */
-	ERR_STATE = -16,     /* not in a state that allows this */
-	ERR_TRUNCATED = -17, /* input ends before it should */
-	ERR_INTR = -18,      /* stopped by a signal */
-	ERR_BUG = -19        /* an invariant does not hold */
+	ERR_NOMEM = -1,     /* out of memory */
+	ERR_IO = -2,        /* a read or write failed; the text carries the system's reason */
+	ERR_NOSPACE = -3,   /* disk full or quota exceeded */
+	ERR_CORRUPT = -4,   /* stored data is damaged */
+	ERR_FORMAT = -5,    /* input from outside is not what it should be */
+	ERR_LIMIT = -6,     /* input is larger or deeper than a set limit */
+	ERR_ARG = -7,       /* the caller or the user asked for something that makes no sense */
+	ERR_EXISTS = -8,    /* it is there already */
+	ERR_BUSY = -9,      /* another process holds it */
+	ERR_VERSION = -10,  /* made by a newer thinkback */
+	ERR_NOTREPO = -11,  /* the directory is not a repository */
+	ERR_ORDER = -12,    /* older than what the repository already holds */
+	ERR_KEY = -13,      /* a document's primary key is missing or not one that RethinkDB has */
+	ERR_DENIED = -14,   /* the system refused: permission */
+	ERR_READONLY = -15, /* read-only file system, repository or part of the tree */
+	ERR_WRONG_STATE = -16, /* not in a state that allows this */
+	ERR_TRUNCATED = -17,   /* input ends before it should */
+	ERR_INTR = -18,        /* stopped by a signal */
+	ERR_BUG = -19          /* an invariant does not hold */
 };
 
 #define ERR_TEXT_MAX 600 /* bytes of an error line, with its NUL */
