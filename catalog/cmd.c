@@ -1,0 +1,103 @@
+/* What the commands share: the contracts are in cmd.h. */
+#include "catalog/cmd.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+volatile sig_atomic_t cmd_stop;
+
+static void
+cmd_on_signal(int sig)
+{
+	(void)sig;
+	cmd_stop = 1;
+}
+
+void
+cmd_catch_signals(void)
+{
+	struct sigaction sa = {.sa_handler = cmd_on_signal};
+
+	sigemptyset(&sa.sa_mask);
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+	sigaction(SIGHUP, &sa, NULL);
+}
+
+void
+cmd_error(const struct cmd_env *env, const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "%sthinkback:%s ", env->color_err ? "\033[31m" : "",
+	    env->color_err ? "\033[0m" : "");
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
+int
+cmd_fail(const struct cmd_env *env, const struct err *e)
+{
+	cmd_error(env, "%s", e->text[0] != '\0' ? e->text : err_str(e->code));
+	return CMD_FAILED;
+}
+
+int
+cmd_usage(const struct cmd_env *env, const struct cmd *cmd, const char *fmt, ...)
+{
+	char text[ERR_TEXT_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	cmd_error(env, "%s: %s", cmd->name, text);
+	fprintf(stderr, "usage: thinkback %s %s\n", cmd->name, cmd->synopsis);
+	return CMD_USAGE;
+}
+
+bool
+cmd_open(const struct cmd_env *env, const struct cmd *cmd, struct repo **out, int *code)
+{
+	struct err e = {0};
+
+	if (env->repo == NULL) {
+		*code =
+		    cmd_usage(env, cmd, "no repository: name it with -r REPO or in THINKBACK_REPO");
+		return false;
+	}
+	if (repo_open(env->repo, out, &e) != ERR_OK) {
+		*code = cmd_fail(env, &e);
+		return false;
+	}
+	return true;
+}
+
+int
+cmd_json_string(struct buf *out, const char *text)
+{
+	int rc = buf_putc(out, '"');
+
+	for (const unsigned char *p = (const unsigned char *)text; *p != '\0' && rc == ERR_OK;
+	     p++) {
+		if (*p == '"' || *p == '\\')
+			rc = buf_printf(out, "\\%c", *p);
+		else if (*p < 0x20)
+			rc = buf_printf(out, "\\u%04X", *p);
+		else
+			rc = buf_putc(out, *p);
+	}
+	return rc == ERR_OK ? buf_putc(out, '"') : rc;
+}
+
+int
+cmd_finish(const struct cmd_env *env, int code)
+{
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		cmd_error(env, "cannot write to standard output");
+		return CMD_FAILED;
+	}
+	return code;
+}
