@@ -80,6 +80,24 @@ wants_help(int argc, char **argv)
 	return false;
 }
 
+/* Take "--json" out of a command's arguments: it may stand behind the command's name too. */
+static void
+take_json(struct cmd_env *env, int *argc, char **argv)
+{
+	int n = 1, i = 1;
+
+	for (; i < *argc && strcmp(argv[i], "--") != 0; i++) {
+		if (strcmp(argv[i], "--json") == 0)
+			env->json = true;
+		else
+			argv[n++] = argv[i];
+	}
+	while (i < *argc)
+		argv[n++] = argv[i++];
+	argv[n] = NULL;
+	*argc = n;
+}
+
 /* Read the global options into ${env}. Return -1 to go on, else the exit code. */
 static int
 read_options(struct cmd_env *env, int argc, char **argv)
@@ -160,6 +178,7 @@ main(int argc, char **argv)
 		show_help(cmd);
 		return cmd_finish(&env, CMD_DONE);
 	}
+	take_json(&env, &argc, argv);
 	/* 0 makes getopt start over for the command's own options. */
 	optind = 0;
 	return cmd_finish(&env, cmd->run(&env, argc, argv));

@@ -50,11 +50,12 @@ int packs_get(struct catalog *c, int64_t id, struct packs_pack *out, struct err 
 int packs_next(struct catalog *c, int64_t after, struct packs_pack *out, struct err *e);
 
 /*
- * packs_unfinished_next(c, after, id, e):
- * The first pack of a snapshot that is not complete, with a number over ${after}: what a crash
- * left. Return ERR_OK and set ${id}, ERR_END, or a failure.
+ * packs_unfinished_next(c, after, id, snapshot_id, e):
+ * The first pack of a snapshot that is not complete, with a number over ${after}: one being built, or
+ * what a crash left. Return ERR_OK and set ${id} and ${snapshot_id}, ERR_END, or a failure.
  */
-int packs_unfinished_next(struct catalog *c, int64_t after, int64_t *id, struct err *e);
+int packs_unfinished_next(struct catalog *c, int64_t after, int64_t *id, int64_t *snapshot_id,
+    struct err *e);
 
 /* packs_total(c, bytes, e): the sum of the sizes of all packs of complete snapshots. */
 int packs_total(struct catalog *c, uint64_t *bytes, struct err *e);

@@ -90,6 +90,12 @@ int pack_writer_put(struct pack_writer *w, const struct key *key, const void *do
 int pack_writer_delete(struct pack_writer *w, const struct key *key, struct err *e);
 
 /*
+ * pack_writer_upper(w, upper):
+ * Set the shard's upper bound, when it was not known at the start: before pack_writer_commit.
+ */
+void pack_writer_upper(struct pack_writer *w, const struct key *upper);
+
+/*
  * pack_writer_commit(w, totals, e):
  * Finish the file, sync it, give it its name (never replacing another file) and sync its directory.
  * Sets ${totals}. ${w} is freed, also on failure, and then nothing is left behind.
@@ -174,6 +180,13 @@ int pack_verify(const struct pack *p, struct err *e);
  * Unlink a pack, finished or not. Return ERR_OK (also when there is none) or a failure.
  */
 int pack_remove(int packsfd, uint64_t pack_id, struct err *e);
+
+/*
+ * pack_clean(packsfd, e):
+ * Unlink what writers left unfinished below ${packsfd}. Only the holder of the writer's lock may do
+ * that. Return ERR_OK or a failure.
+ */
+int pack_clean(int packsfd, struct err *e);
 
 /*
  * pack_list(packsfd, found, arg, e):
