@@ -6,7 +6,7 @@
  * and _export.py; entries are TOP/DB/TABLE.json and TOP/DB/TABLE.info in any order.
  *
  * Everything in a source is hostile. A struct source belongs to one thread at a time. Memory: one
- * document (at most SOURCE_DOCUMENT_MAX), one .info, and the list of tables.
+ * document (at most SOURCE_DOCUMENT_MAX), one .info, and the list of tables (SOURCE_TABLES_MAX).
  */
 #ifndef THINKBACK_ARCHIVE_SOURCE_H
 #define THINKBACK_ARCHIVE_SOURCE_H
@@ -22,6 +22,7 @@
 	805306368u                /* bytes of a document's text in a source: 6 x CANON_SIZE_MAX, */
 				  /* as "\u0001" may stand for each canonical byte */
 #define SOURCE_INFO_MAX 16777216u /* bytes of an .info or a .table.json */
+#define SOURCE_TABLES_MAX 100000u /* tables in a source */
 
 /* Opaque types. */
 struct source;
@@ -106,17 +107,26 @@ int source_start(struct source *s, size_t i, struct err *e);
  * (archives: whichever member stands first), once or not at all; documents stand between
  * SOURCE_TABLE and SOURCE_TABLE_END, tables never interleave. SOURCE_TABLE_BAD ends its table, and
  * carries the reason in ${e} while ERR_OK is returned: bad JSON structure (with line and column), a
- * document over SOURCE_DOCUMENT_MAX, a .json that stands twice. Return ERR_OK; ERR_END after the
- * last; or what ends the whole run: ERR_TRUNCATED or ERR_FORMAT for a damaged archive, ERR_FORMAT
- * for an entry that no dump has (a path with ".." or an absolute one, a link or device, another top
- * directory), else a failure.
+ * document over SOURCE_DOCUMENT_MAX, an .info over SOURCE_INFO_MAX, a member that stands twice, a
+ * .csv (its values are all strings), in a directory also a file that cannot be read. It may come
+ * without SOURCE_TABLE or after SOURCE_TABLE_END, and is the last item of its table. Return ERR_OK;
+ * ERR_END after the last; or what ends the whole run: ERR_TRUNCATED or ERR_FORMAT for a damaged
+ * archive, ERR_FORMAT for an entry that no dump has (a path with ".." or an absolute one, a link or
+ * device, another top directory, another extension), else a failure.
  */
 int source_next(struct source *s, struct source_item *out, struct err *e);
 
-/* source_skip_table(s): pass over the rest of the documents of the table that is being read. */
+/*
+ * source_skip_table(s):
+ * Pass over the rest of the documents of the table that is being read, if one is: the next item is
+ * what stands behind them, and there is no SOURCE_TABLE_END for it.
+ */
 void source_skip_table(struct source *s);
 
-/* source_progress(s, done, total): bytes of the file or files read so far in this run, and of all.
+/*
+ * source_progress(s, done, total):
+ * Bytes of the file or files read so far in this run, and of all; ${total} is 0 when that is not
+ * known (a tree).
  */
 void source_progress(const struct source *s, uint64_t *done, uint64_t *total);
 
