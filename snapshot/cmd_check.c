@@ -1,0 +1,98 @@
+/* thinkback check: verify the repository. */
+#include "snapshot/check.h"
+#include "snapshot/cmds.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+
+/* What the callbacks need. */
+struct check_view {
+	const struct cmd_env *env;
+	struct cmd_progress progress;
+};
+
+static void
+show_problem(void *arg, const char *text)
+{
+	struct check_view *v = arg;
+	struct buf line = {0};
+
+	cmd_progress_end(&v->progress);
+	cmd_error(v->env, "%s", text);
+	if (v->env->json && cmd_json_string(&line, text) == ERR_OK && buf_str(&line) != NULL)
+		printf("{\"event\":\"problem\",\"text\":%s}\n", (const char *)line.data);
+	buf_finish(&line);
+}
+
+static void
+show_progress(void *arg, uint64_t done, uint64_t total, uint64_t versions)
+{
+	struct check_view *v = arg;
+
+	cmd_progress_show(&v->progress, done, total, versions, "versions");
+}
+
+static void
+show_result(const struct cmd_env *env, const struct check_result *r, bool read_data)
+{
+	if (env->json)
+		printf("{\"event\":\"check\",\"read_data\":%s,\"snapshots\":%" PRIu64
+		       ",\"packs\":%" PRIu64 ",\"dictionaries\":%" PRIu64 ",\"versions\":%" PRIu64
+		       ",\"problems\":%" PRIu64 "}\n",
+		    read_data ? "true" : "false", r->snapshots, r->packs, r->dictionaries,
+		    r->versions, r->problems);
+	else if (env->verbosity >= 0)
+		printf("%" PRIu64 " snapshots, %" PRIu64 " packs, %" PRIu64
+		       " versions checked%s: %s\n",
+		    r->snapshots, r->packs, r->versions, read_data ? ", every byte read" : "",
+		    r->problems == 0 ? "no problems" : "PROBLEMS FOUND");
+}
+
+static int
+cmd_check_run(const struct cmd_env *env, int argc, char **argv)
+{
+	static const struct option longs[] = {
+	    {"read-data", no_argument, NULL, 'd'}, {NULL, 0, NULL, 0}};
+	struct check_view view = {.env = env};
+	struct check_options options = {
+	    .stop = &cmd_stop, .problem = show_problem, .progress = show_progress, .arg = &view};
+	struct check_result result;
+	struct repo *repo;
+	struct err e = {0};
+	int code = CMD_DONE;
+	int c, rc;
+
+	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+		if (c != 'd')
+			return cmd_usage(env, &cmd_check, "see thinkback check --help");
+		options.read_data = true;
+	}
+	if (optind != argc)
+		return cmd_usage(env, &cmd_check, "it takes no arguments");
+	if (!cmd_open(env, &cmd_check, &repo, &code))
+		return code;
+	cmd_catch_signals();
+	cmd_progress_start(&view.progress, env, "check");
+	rc = check_run(repo, &options, &result, &e);
+	cmd_progress_end(&view.progress);
+	if (rc == ERR_OK || rc == ERR_CORRUPT)
+		show_result(env, &result, options.read_data);
+	if (rc != ERR_OK)
+		code = rc == ERR_CORRUPT && result.problems > 0 ? CMD_FAILED : cmd_fail(env, &e);
+	repo_close(repo);
+	return code;
+}
+
+const struct cmd cmd_check = {
+    .name = "check",
+    .synopsis = "[--read-data]",
+    .summary = "verify the repository",
+    .help = "Check the catalogue, the checksums of every pack and dictionary, and that they\n"
+	    "agree with each other. Problems are listed one a line.\n"
+	    "\n"
+	    "      --read-data  also decode every document and compare it with its digest; if\n"
+	    "                   all is well, the time is recorded (see thinkback list)\n"
+	    "\n"
+	    "Exit status: 0 no problems, 1 problems or the check could not be made.\n",
+    .run = cmd_check_run,
+};

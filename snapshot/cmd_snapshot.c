@@ -1,0 +1,289 @@
+/* thinkback snapshot: take snapshots of archives and directories. */
+#include "catalog/base/date.h"
+#include "catalog/base/num.h"
+#include "snapshot/capture.h"
+#include "snapshot/cmds.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A source of the command line. */
+struct job {
+	const char *path;
+	size_t run;   /* which of its dates */
+	int64_t date; /* seconds */
+};
+
+/* The command's own state. */
+struct snapshot {
+	const struct cmd_env *env;
+	struct capture *capture;
+	struct capture_options options;
+	const char **only; /* -e, owned */
+	struct job *jobs;  /* owned */
+	size_t n_jobs;
+	struct cmd_progress progress;
+	const char *source;   /* label of the one at work */
+	char date[DATE_NAME]; /* of the run at work */
+	bool headed;          /* its heading is printed */
+	bool taken, failed;   /* some tables were; something was not */
+};
+
+/* ---- output ---- */
+
+static void
+show_progress(void *arg, uint64_t done, uint64_t total, uint64_t documents)
+{
+	struct snapshot *s = arg;
+
+	cmd_progress_show(&s->progress, done, total, documents, "documents");
+}
+
+static void
+print_json(const char *event, const char *database, const char *table, const char *tail)
+{
+	/* Names are [A-Za-z0-9_-]+: nothing in them needs escaping. */
+	printf("{\"event\":\"%s\",\"database\":\"%s\",\"table\":\"%s\",%s}\n", event, database,
+	    table, tail);
+}
+
+static void
+show_table(void *arg, const char *database, const char *table, const struct snapshots_snapshot *t)
+{
+	struct snapshot *s = arg;
+	char size[NUM_SIZE_TEXT], text[512];
+
+	cmd_progress_end(&s->progress);
+	if (s->env->json) {
+		snprintf(text, sizeof(text),
+		    "\"date\":\"%s\",\"snapshot\":%" PRId64 ",\"shards\":%" PRIu64
+		    ",\"documents\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"new\":%" PRIu64
+		    ",\"changed\":%" PRIu64 ",\"deleted\":%" PRIu64 ",\"stored_bytes\":%" PRIu64,
+		    s->date, t->id, t->shards, t->documents, t->bytes, t->added, t->changed,
+		    t->deleted, t->stored_bytes);
+		print_json("table", database, table, text);
+		return;
+	}
+	if (s->env->verbosity < 0)
+		return;
+	if (!s->headed)
+		printf("%s  %s\n", s->date, s->source);
+	s->headed = true;
+	snprintf(text, sizeof(text), "%s.%s", database, table);
+	printf("  %-24s %9" PRIu64 " documents, %" PRIu64 " new, %" PRIu64 " changed, %" PRIu64
+	       " deleted, %s stored\n",
+	    text, t->documents, t->added, t->changed, t->deleted,
+	    num_size_text(t->stored_bytes, size));
+}
+
+static void
+show_failed(void *arg, const char *database, const char *table, const struct err *e)
+{
+	struct snapshot *s = arg;
+	struct buf text = {0};
+
+	cmd_progress_end(&s->progress);
+	s->failed = true;
+	cmd_error(s->env, "%s.%s not taken: %s", database, table, e->text);
+	if (s->env->json && buf_printf(&text, "\"date\":\"%s\",\"error\":", s->date) == ERR_OK &&
+	    cmd_json_string(&text, e->text) == ERR_OK && buf_str(&text) != NULL)
+		print_json("failed", database, table, (const char *)text.data);
+	buf_finish(&text);
+}
+
+static void
+show_run(struct snapshot *s, const struct capture_result *r)
+{
+	struct buf source = {0};
+
+	if (s->env->json && cmd_json_string(&source, s->source) == ERR_OK &&
+	    buf_str(&source) != NULL)
+		printf("{\"event\":\"run\",\"source\":%s,\"date\":\"%s\",\"already\":%s,\"tables\":"
+		       "%" PRIu64 ",\"failed\":%" PRIu64 ",\"documents\":%" PRIu64
+		       ",\"new_versions\":%" PRIu64 ",\"stored_bytes\":%" PRIu64 "}\n",
+		    (const char *)source.data, s->date, r->already ? "true" : "false", r->tables,
+		    r->failed, r->documents, r->new_versions, r->stored_bytes);
+	else if (!s->env->json && r->already && s->env->verbosity >= 0)
+		printf("%s  %s is in the repository already\n", s->date, s->source);
+	buf_finish(&source);
+}
+
+/* ---- jobs ---- */
+
+static int
+job_compare(const void *a, const void *b)
+{
+	const struct job *x = a, *y = b;
+
+	if (x->date != y->date)
+		return x->date < y->date ? -1 : 1;
+	return strcmp(x->path, y->path);
+}
+
+/* Put every date of the source ${path} on the list. */
+static int
+jobs_add(struct snapshot *s, const char *path, struct err *e)
+{
+	struct source *source;
+	struct job *jobs;
+	size_t n;
+	int rc;
+
+	if (strstr(path, "://") != NULL)
+		return err_set(e, ERR_ARG,
+		    "%s: live servers cannot be read yet; give an archive of rethinkdb dump", path);
+	rc = source_open(path, &source, e);
+	if (rc != ERR_OK)
+		return rc;
+	n = source_runs(source);
+	jobs = realloc(s->jobs, (s->n_jobs + n) * sizeof(*jobs));
+	if (jobs == NULL) {
+		source_close(source);
+		return err_nomem(e);
+	}
+	s->jobs = jobs;
+	for (size_t i = 0; i < n; i++) {
+		struct source_run run = source_run(source, i);
+		jobs[s->n_jobs++] = (struct job){path, i,
+		    s->options.has_date ? s->options.date
+		    : run.dated         ? run.date
+					: INT64_MAX};
+	}
+	if (s->options.has_date && n > 1)
+		rc = err_set(e, ERR_ARG, "%s holds %zu dates: --at cannot give them one", path, n);
+	source_close(source);
+	return rc;
+}
+
+static int
+job_run(struct snapshot *s, const struct job *job, struct err *e)
+{
+	struct capture_result result = {0};
+	struct source *source;
+	int rc = source_open(job->path, &source, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	s->source = source_label(source);
+	s->headed = false;
+	date_name(job->date, s->date);
+	cmd_progress_start(&s->progress, s->env, s->source);
+	rc = capture_run(s->capture, source, job->run, &s->options, &result, e);
+	cmd_progress_end(&s->progress);
+	if (rc == ERR_OK || result.tables > 0)
+		show_run(s, &result);
+	if (rc == ERR_OK && result.tables == 0 && result.failed == 0 && !result.already)
+		rc = err_set(e, ERR_ABSENT, "%s holds no table%s", job->path,
+		    s->options.n_only > 0 ? " that was asked for" : "");
+	s->taken = s->taken || result.tables > 0 || result.already;
+	source_close(source);
+	return rc;
+}
+
+/* ---- the command ---- */
+
+static int
+read_options(struct snapshot *s, int argc, char **argv)
+{
+	static const struct option longs[] = {{"at", required_argument, NULL, 'a'},
+	    {"export", required_argument, NULL, 'e'}, {NULL, 0, NULL, 0}};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "e:", longs, NULL)) != -1) {
+		switch (c) {
+		case 'a':
+			if (date_parse(optarg, &s->options.date) != ERR_OK)
+				return cmd_usage(s->env, &cmd_snapshot,
+				    "\"%s\" is no date; write it as 2026-11-18T03:00:00Z", optarg);
+			s->options.has_date = true;
+			break;
+		case 'e':
+			s->only[s->options.n_only++] = optarg;
+			break;
+		default:
+			return cmd_usage(s->env, &cmd_snapshot, "see thinkback snapshot --help");
+		}
+	}
+	if (optind == argc)
+		return cmd_usage(s->env, &cmd_snapshot, "name an archive or a directory");
+	return CMD_DONE;
+}
+
+static int
+run_jobs(struct snapshot *s, const struct repo *repo, char **paths)
+{
+	struct err e = {0};
+	int rc = ERR_OK;
+
+	for (char **p = paths; *p != NULL; p++) {
+		if (jobs_add(s, *p, &e) == ERR_OK)
+			continue;
+		cmd_fail(s->env, &e);
+		s->failed = true;
+	}
+	if (s->n_jobs > 0)
+		qsort(s->jobs, s->n_jobs, sizeof(*s->jobs), job_compare);
+	if (s->n_jobs > 0)
+		rc = capture_open(repo, &s->env->log, &s->capture, &e);
+	if (rc != ERR_OK)
+		return cmd_fail(s->env, &e);
+	for (size_t i = 0; i < s->n_jobs && cmd_stop == 0; i++) {
+		if (job_run(s, &s->jobs[i], &e) == ERR_OK)
+			continue;
+		cmd_fail(s->env, &e);
+		s->failed = true;
+	}
+	capture_close(s->capture);
+	if (!s->failed)
+		return CMD_DONE;
+	return s->taken ? CMD_PARTIAL : CMD_FAILED;
+}
+
+static int
+cmd_snapshot_run(const struct cmd_env *env, int argc, char **argv)
+{
+	struct snapshot s = {.env = env};
+	struct repo *repo;
+	int code;
+
+	s.only = calloc((size_t)argc, sizeof(*s.only));
+	if (s.only == NULL)
+		return cmd_fail(env, &(struct err){.code = ERR_NOMEM});
+	s.options = (struct capture_options){.only = s.only,
+	    .stop = &cmd_stop,
+	    .log = &env->log,
+	    .progress = show_progress,
+	    .table_done = show_table,
+	    .table_failed = show_failed,
+	    .arg = &s};
+	code = read_options(&s, argc, argv);
+	if (code == CMD_DONE && cmd_open(env, &cmd_snapshot, &repo, &code)) {
+		cmd_catch_signals();
+		code = run_jobs(&s, repo, argv + optind);
+		repo_close(repo);
+	}
+	free(s.jobs);
+	free(s.only);
+	return code;
+}
+
+const struct cmd cmd_snapshot = {
+    .name = "snapshot",
+    .synopsis = "[--at DATE] [-e DB[.TABLE]] SOURCE ...",
+    .summary = "take snapshots",
+    .help = "Take a snapshot of every table in each SOURCE; several are taken oldest first.\n"
+	    "Only documents that are new or have changed are stored.\n"
+	    "\n"
+	    "SOURCE is an archive of rethinkdb dump (.tar.gz), a directory of rethinkdb\n"
+	    "export, or a tree of documents copied from a mount.\n"
+	    "\n"
+	    "      --at DATE        date of the snapshots, instead of the one that SOURCE has in\n"
+	    "                       its name: 2026-11-18T03:00:00Z; without Z in local time\n"
+	    "  -e, --export DB[.TABLE]\n"
+	    "                       take this database or table alone; may be repeated\n"
+	    "\n"
+	    "Exit status: 0 done, 1 nothing was taken, 3 some tables were not taken.\n",
+    .run = cmd_snapshot_run,
+};
