@@ -21,6 +21,8 @@ buf_reserve(struct buf *b, size_t more)
 	need = b->len + more;
 	if (need <= b->cap)
 		return ERR_OK;
+	if (need > PTRDIFF_MAX)
+		return ERR_NOMEM;
 	cap = b->cap > 0 ? b->cap : BUF_FIRST;
 	while (cap < need)
 		cap = cap > SIZE_MAX / 2 ? need : cap * 2;

@@ -86,7 +86,7 @@ int
 err_system(struct err *e, int errnum, const char *fmt, ...)
 {
 	char head[ERR_TEXT_MAX];
-	char reason[128];
+	char room[128];
 	int code = err_from_errno(errnum);
 	va_list ap;
 
@@ -95,9 +95,7 @@ err_system(struct err *e, int errnum, const char *fmt, ...)
 	va_start(ap, fmt);
 	err_format(head, sizeof(head), fmt, ap);
 	va_end(ap);
-	if (strerror_r(errnum, reason, sizeof(reason)) != 0)
-		snprintf(reason, sizeof(reason), "system error %d", errnum);
-	return err_set(e, code, "%s: %s", head, reason);
+	return err_set(e, code, "%s: %s", head, strerror_r(errnum, room, sizeof(room)));
 }
 
 int
