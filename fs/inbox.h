@@ -46,7 +46,8 @@ void inbox_free(struct inbox *b);
 /*
  * inbox_lookup(b, parent, name, out), inbox_attr(b, ino, out):
  * A scratch file or directory: ${parent} is the inode number of a table or of a scratch directory.
- * Return ERR_OK or ERR_ABSENT.
+ * inbox_attr answers for INODE_QUEUED too while that restore is open for writing: its size is then
+ * the one that has been written, not yet the queue's. Return ERR_OK or ERR_ABSENT.
  */
 int inbox_lookup(struct inbox *b, uint64_t parent, const char *name, struct view_attr *out);
 int inbox_attr(struct inbox *b, uint64_t ino, struct view_attr *out);
@@ -71,8 +72,10 @@ int inbox_make(struct inbox *b, uint64_t parent, const char *name, bool exclusiv
 /*
  * inbox_open(b, ino, truncate, out, e):
  * Open a scratch file (INODE_SCRATCH), or a queued one (INODE_QUEUED, pending) for writing: then
- * the scratch begins as a copy of its payload and replaces it when queued. Return ERR_OK and set
- * ${out}; ERR_ABSENT; ERR_READONLY when the restore is not pending any more; or a failure.
+ * the scratch begins as a copy of its payload and replaces it when queued. With ${truncate} one that
+ * a worker has taken or carried out in the meantime is opened too: what is written becomes a new
+ * restore of that name. Return ERR_OK and set ${out}; ERR_ABSENT; ERR_READONLY when the restore is
+ * not pending any more; or a failure.
  */
 int
 inbox_open(struct inbox *b, uint64_t ino, bool truncate, struct inbox_file **out, struct err *e);
