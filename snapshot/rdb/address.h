@@ -1,0 +1,30 @@
+/* Where a server is, as users write it: rethinkdb://[USER@]HOST[:PORT]. Pure; any thread. */
+#ifndef THINKBACK_RDB_ADDRESS_H
+#define THINKBACK_RDB_ADDRESS_H
+
+#include "catalog/base/err.h"
+
+#include <stdbool.h>
+
+#define ADDRESS_TEXT 256     /* room for a host or a user with its NUL */
+#define ADDRESS_PORT "28015" /* a server's driver port, unless told otherwise */
+
+struct address {
+	char host[ADDRESS_TEXT];      /* a name or an address, IPv6 without its brackets */
+	char port[8];                 /* decimal, 1 to 65535 */
+	char user[ADDRESS_TEXT];      /* "" when not given; %XX are decoded */
+	char name[ADDRESS_TEXT + 16]; /* "HOST:PORT" for people, IPv6 in brackets */
+};
+
+/* address_is(text): whether ${text} begins with a scheme, "rethinkdb://" or another one. */
+bool address_is(const char *text);
+
+/*
+ * address_parse(text, out, e):
+ * Read "rethinkdb://[USER@]HOST[:PORT][/]". Return ERR_OK, or ERR_ARG with a text that says what is
+ * wrong with it: another scheme, a password (texts on command lines are seen by all users), no
+ * host, a bad port, something behind it.
+ */
+int address_parse(const char *text, struct address *out, struct err *e);
+
+#endif

@@ -1,0 +1,241 @@
+/* One connection to a server: the contracts are in connection.h. */
+#include "snapshot/rdb/connection.h"
+
+#include "catalog/base/bytes.h"
+#include "snapshot/rdb/handshake.h"
+#include "snapshot/rdb/plain.h"
+#include "snapshot/rdb/tls.h"
+
+#include <stdlib.h>
+
+#define FRAME_HEAD 12        /* bytes of token and length */
+#define QUERY_MAX 134217727u /* bytes of the longest query that a server takes */
+#define RECEIVE_FIRST 65536u /* bytes of memory for an answer, before any of it has come */
+
+struct connection {
+	struct transport *t; /* owned */
+	const struct connection_options *options;
+	uint64_t token; /* of the last query, from 1 */
+	bool usable;
+	struct buf sending;              /* one frame */
+	char version[HANDSHAKE_VERSION]; /* of the server */
+};
+
+/* ---- opening ---- */
+
+int
+connection_over(struct transport *t, const struct connection_options *options, const char *nonce,
+    struct connection **out, struct err *e)
+{
+	struct handshake_login login = {
+	    options->user, options->password, options->password_len, nonce};
+	struct connection *c = calloc(1, sizeof(*c));
+	int rc;
+
+	if (c == NULL)
+		return err_nomem(e);
+	t->patience = options->connect_ms;
+	t->stop = options->stop;
+	rc = handshake_run(t, &login, c->version, e);
+	if (rc != ERR_OK) {
+		err_prefix(e, "%s", options->address.name);
+		free(c);
+		return rc;
+	}
+	t->patience = options->idle_ms;
+	c->t = t;
+	c->options = options;
+	c->usable = true;
+	*out = c;
+	return ERR_OK;
+}
+
+/* Put TLS around ${t}, which is closed when that fails. */
+static int
+connection_tls(const struct connection_options *options, struct transport **t, struct err *e)
+{
+	struct transport *inner = *t;
+	int rc;
+
+	inner->patience = options->connect_ms;
+	rc = tls_wrap(inner, options->address.host, options->tls_ca, t, e);
+	if (rc != ERR_OK) {
+		err_prefix(e, "%s", options->address.name);
+		transport_close(inner);
+	}
+	return rc;
+}
+
+int
+connection_open(const struct connection_options *options, struct connection **out, struct err *e)
+{
+	struct transport *t;
+	int rc = plain_connect(&options->address, options->connect_ms, options->stop, &t, e);
+
+	if (rc == ERR_OK && options->tls_ca != NULL)
+		rc = connection_tls(options, &t, e);
+	if (rc != ERR_OK)
+		return rc;
+	rc = connection_over(t, options, NULL, out, e);
+	if (rc != ERR_OK)
+		transport_close(t);
+	return rc;
+}
+
+void
+connection_close(struct connection *c)
+{
+	if (c == NULL)
+		return;
+	transport_close(c->t);
+	buf_finish(&c->sending);
+	free(c);
+}
+
+const char *
+connection_name(const struct connection *c)
+{
+	return c->options->address.name;
+}
+
+const char *
+connection_version(const struct connection *c)
+{
+	return c->version;
+}
+
+bool
+connection_usable(const struct connection *c)
+{
+	return c->usable;
+}
+
+/* ---- sending ---- */
+
+/* Nothing more can be done on a connection that has failed. */
+static int
+connection_failed(struct connection *c, int rc, struct err *e)
+{
+	c->usable = false;
+	if (rc != ERR_INTR && rc != ERR_NOMEM)
+		err_prefix(e, "%s", connection_name(c));
+	return rc;
+}
+
+static int
+connection_send(struct connection *c, uint64_t token, const void *query, size_t len, struct err *e)
+{
+	uint8_t head[FRAME_HEAD];
+	int rc;
+
+	if (!c->usable)
+		return err_set(e, ERR_IO, "%s: the connection is lost", connection_name(c));
+	bytes_put64(head, token);
+	bytes_put32(head + 8, (uint32_t)len);
+	buf_clear(&c->sending);
+	if (buf_append(&c->sending, head, sizeof(head)) != ERR_OK ||
+	    buf_append(&c->sending, query, len) != ERR_OK)
+		return err_nomem(e);
+	rc = c->t->functions->write(c->t, c->sending.data, c->sending.len, e);
+	return rc == ERR_OK ? ERR_OK : connection_failed(c, rc, e);
+}
+
+int
+connection_start(struct connection *c, const struct buf *query, uint64_t *token, struct err *e)
+{
+	int rc;
+
+	if (query->len > QUERY_MAX)
+		return err_set(
+		    e, ERR_LIMIT, "a query of %zu bytes is more than a server takes", query->len);
+	rc = connection_send(c, c->token + 1, query->data, query->len, e);
+	if (rc == ERR_OK)
+		*token = ++c->token;
+	return rc;
+}
+
+int
+connection_more(struct connection *c, uint64_t token, struct err *e)
+{
+	return connection_send(c, token, "[2]", 3, e);
+}
+
+int
+connection_stop(struct connection *c, uint64_t token, struct err *e)
+{
+	return connection_send(c, token, "[3]", 3, e);
+}
+
+/* ---- receiving ---- */
+
+static int
+connection_read(struct connection *c, void *out, size_t len, struct err *e)
+{
+	uint8_t *to = out;
+	size_t got;
+
+	while (len > 0) {
+		int rc = c->t->functions->read(c->t, to, len, &got, e);
+		if (rc != ERR_OK)
+			return rc;
+		if (got == 0)
+			return err_set(e, ERR_IO, "the server ended the connection");
+		to += got;
+		len -= got;
+	}
+	return ERR_OK;
+}
+
+/* Read ${len} bytes of an answer; memory is taken as they come, for the length may be a lie. */
+static int
+connection_read_body(struct connection *c, size_t len, struct buf *out, struct err *e)
+{
+	buf_clear(out);
+	while (out->len < len) {
+		size_t part = out->len > RECEIVE_FIRST ? out->len : RECEIVE_FIRST;
+		int rc;
+		if (part > len - out->len)
+			part = len - out->len;
+		if (buf_reserve(out, part) != ERR_OK)
+			return err_nomem(e);
+		rc = connection_read(c, out->data + out->len, part, e);
+		if (rc != ERR_OK)
+			return rc;
+		out->len += part;
+	}
+	return ERR_OK;
+}
+
+int
+connection_receive(struct connection *c, uint64_t token, struct buf *out, struct err *e)
+{
+	size_t limit = c->options->limit > 0 ? c->options->limit : CONNECTION_LIMIT;
+	uint8_t head[FRAME_HEAD];
+	uint64_t got;
+
+	if (!c->usable)
+		return err_set(e, ERR_IO, "%s: the connection is lost", connection_name(c));
+	do {
+		size_t len;
+		int rc = connection_read(c, head, sizeof(head), e);
+		if (rc != ERR_OK)
+			return connection_failed(c, rc, e);
+		got = bytes_get64(head);
+		len = bytes_get32(head + 8);
+		if (got == 0 || got > c->token)
+			return connection_failed(c,
+			    err_set(e, ERR_FORMAT,
+				"the server answers what was not asked; is something between it "
+				"and us that damages data"),
+			    e);
+		if (len > limit)
+			return connection_failed(c,
+			    err_set(e, ERR_LIMIT, "an answer of %zu bytes is over the limit of %zu",
+				len, limit),
+			    e);
+		rc = connection_read_body(c, len, out, e);
+		if (rc != ERR_OK)
+			return connection_failed(c, rc, e);
+	} while (got != token);
+	return ERR_OK;
+}

@@ -1,0 +1,167 @@
+/* Queries as a server takes them: the contracts are in query.h. */
+#include "snapshot/rdb/query.h"
+
+#include "snapshot/json/canon.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static int
+query_string(struct buf *out, const char *s)
+{
+	return canon_put_string(out, s, strlen(s));
+}
+
+/* Append ${head}, the string ${s}, ${tail}. */
+static int
+query_around(struct buf *out, const char *head, const char *s, const char *tail)
+{
+	int rc = buf_puts(out, head);
+
+	if (rc == ERR_OK)
+		rc = query_string(out, s);
+	return rc == ERR_OK ? buf_puts(out, tail) : rc;
+}
+
+/* Append the term for a table: [15,[[14,[DATABASE]],TABLE],OPTIONS]. */
+static int
+query_table_term(struct buf *out, const struct query_table *t, bool outdated)
+{
+	int rc = query_around(out, "[15,[[14,[", t->database, "]],");
+
+	if (rc == ERR_OK)
+		rc = query_string(out, t->name);
+	if (rc == ERR_OK)
+		rc = buf_puts(out, outdated ? "],{\"read_mode\":\"outdated\"}]" : "]]");
+	return rc;
+}
+
+/* Append [1,[TERM,[TABLE]TAIL. */
+static int
+query_of_table(struct buf *out, int term, const struct query_table *t, const char *tail)
+{
+	int rc = buf_printf(out, "[1,[%d,[", term);
+
+	if (rc == ERR_OK)
+		rc = query_table_term(out, t, false);
+	return rc == ERR_OK ? buf_puts(out, tail) : rc;
+}
+
+int
+query_databases(struct buf *out)
+{
+	return buf_puts(out, "[1,[59,[]]]");
+}
+
+int
+query_tables(struct buf *out, const char *database)
+{
+	return query_around(out, "[1,[62,[[14,[", database, "]]]]]");
+}
+
+int
+query_info(struct buf *out, const struct query_table *t)
+{
+	return query_of_table(out, 79, t, "]]]");
+}
+
+int
+query_indexes(struct buf *out, const struct query_table *t)
+{
+	return query_of_table(out, 139, t, "]]]");
+}
+
+int
+query_hook(struct buf *out, const struct query_table *t)
+{
+	return query_of_table(out, 190, t, "]]]");
+}
+
+int
+query_config(struct buf *out, const struct query_table *t)
+{
+	return query_of_table(out, 174, t, "]]]");
+}
+
+int
+query_system(struct buf *out, const char *table, const char *id)
+{
+	int rc = query_around(out, "[1,[16,[[15,[[14,[\"rethinkdb\"]],", table, "]],");
+
+	if (rc == ERR_OK)
+		rc = query_string(out, id);
+	return rc == ERR_OK ? buf_puts(out, "]]]") : rc;
+}
+
+int
+query_wait(struct buf *out, const struct query_table *t, unsigned seconds)
+{
+	int rc = query_of_table(out, 177, t, "],");
+
+	if (rc == ERR_OK)
+		rc =
+		    buf_printf(out, "{\"wait_for\":\"ready_for_reads\",\"timeout\":%u}]]", seconds);
+	return rc;
+}
+
+int
+query_key(struct buf *out, const struct buf *json)
+{
+	bool string = false;
+	int rc = ERR_OK;
+
+	for (size_t i = 0; i < json->len && rc == ERR_OK; i++) {
+		uint8_t c = json->data[i];
+		const char *wrap = NULL;
+		if (string && c == '\\' && i + 1 < json->len) {
+			rc = buf_putc(out, c);
+			c = json->data[++i];
+		} else if (c == '"') {
+			string = !string;
+		} else if (!string) {
+			wrap = c == '[' ? "[2," : c == '{' ? "[1," : NULL;
+		}
+		if (rc == ERR_OK && wrap != NULL)
+			rc = buf_puts(out, wrap);
+		if (rc == ERR_OK)
+			rc = buf_putc(out, c);
+		if (rc == ERR_OK && !string && (c == ']' || c == '}'))
+			rc = buf_putc(out, ']');
+	}
+	return rc;
+}
+
+/* Append what is to be read: the table, or its part behind a key. */
+static int
+query_range(struct buf *out, const struct query_scan *scan)
+{
+	int rc;
+
+	if (scan->after == NULL || scan->after->len == 0)
+		return query_table_term(out, &scan->table, scan->outdated);
+	rc = buf_puts(out, "[182,[");
+	if (rc == ERR_OK)
+		rc = query_table_term(out, &scan->table, scan->outdated);
+	if (rc == ERR_OK)
+		rc = buf_putc(out, ',');
+	if (rc == ERR_OK)
+		rc = query_key(out, scan->after);
+	if (rc == ERR_OK)
+		rc = query_around(
+		    out, ",[181,[]]],{\"index\":", scan->primary_key, ",\"left_bound\":\"open\"}]");
+	return rc;
+}
+
+int
+query_scan(struct buf *out, const struct query_scan *scan)
+{
+	int rc = buf_puts(out, "[1,[41,[");
+
+	if (rc == ERR_OK)
+		rc = query_range(out, scan);
+	if (rc == ERR_OK)
+		rc = query_around(out, "],{\"index\":", scan->primary_key, "}]");
+	if (rc == ERR_OK && scan->batch > 0)
+		rc = buf_printf(out, ",{\"max_batch_rows\":%" PRIu64 "}", scan->batch);
+	return rc == ERR_OK ? buf_putc(out, ']') : rc;
+}
