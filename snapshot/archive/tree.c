@@ -280,7 +280,7 @@ tree_next_name(struct tree *t, const char **name, struct err *e)
 static int
 tree_document(struct tree *t, struct source_item *out, struct err *e)
 {
-	const char *name;
+	const char *name = NULL;
 	int rc = tree_next_name(t, &name, e);
 
 	if (rc == ERR_OK)
