@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #define TARGET_DIR_TRIES 20 /* to lock, 50 ms apart */
+#define TARGET_DIR_BLANK 64 /* bytes of an array without documents, at most */
 #define TARGET_DIR_JSON ".thinkback-json.tmp"
 #define TARGET_DIR_INFO ".thinkback-info.tmp"
 
@@ -139,6 +140,23 @@ target_dir_found(void *arg, const struct key *key, const struct buf *document, s
 	return rc == ERR_OK ? sort_add(b->documents, key, document->data, document->len, e) : rc;
 }
 
+/* Whether the file is an array without documents, as an export writes an empty table. */
+static int
+target_dir_empty(const struct target_dir_input *in, bool *empty, struct err *e)
+{
+	char text[TARGET_DIR_BLANK + 1], least[3];
+	size_t got, n = 0;
+	int rc = file_read_some(in->fd, text, sizeof(text), 0, &got, in->path, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	for (size_t i = 0; i < got && n < sizeof(least); i++)
+		if (memchr(" \t\r\n", text[i], 4) == NULL)
+			least[n++] = text[i];
+	*empty = got <= TARGET_DIR_BLANK && n == 2 && memcmp(least, "[]", 2) == 0;
+	return ERR_OK;
+}
+
 /* Put the documents of the file that is there behind the restores in the sorter. */
 static int
 target_dir_load(struct target_dir_batch *b, struct err *e)
@@ -146,12 +164,16 @@ target_dir_load(struct target_dir_batch *b, struct err *e)
 	struct target_dir_input in = {.fd = -1, .path = (const char *)b->json_path.data};
 	struct payload_input payload = {.read = target_dir_read, .arg = &in};
 	uint64_t documents;
+	bool empty = false;
 	struct stat st;
 	int rc = target_dir_open_file(b, b->json_name, in.path, &in.fd, &st, e);
 
 	if (rc != ERR_OK)
 		return rc == ERR_ABSENT ? ERR_OK : rc;
-	rc = payload_read(&payload, b->table->primary_key, target_dir_found, b, &documents, e);
+	rc = target_dir_empty(&in, &empty, e);
+	if (rc == ERR_OK && !empty)
+		rc = payload_read(
+		    &payload, b->table->primary_key, target_dir_found, b, &documents, e);
 	if (rc == ERR_FORMAT || rc == ERR_KEY || rc == ERR_LIMIT || rc == ERR_TRUNCATED) {
 		err_prefix(e, "cannot add to %s", in.path);
 		rc = ERR_FORMAT;
