@@ -204,8 +204,8 @@ static int
 inbox_open_queued(struct inbox *b, int64_t id, uint64_t ino, bool truncate, struct inbox_file **out,
     struct err *e)
 {
-	/* A program that writes a file anew must not fail because a worker has been quicker. */
-	unsigned allowed = truncate ? QUEUE_PENDING | QUEUE_RUNNING | QUEUE_DONE : QUEUE_PENDING;
+	/* Nobody's write must fail because a worker has been quicker. */
+	unsigned allowed = QUEUE_PENDING | QUEUE_RUNNING | (truncate ? QUEUE_DONE : 0);
 	struct queue_restore r;
 	struct inbox_node *n;
 	int64_t table_id;

@@ -71,11 +71,11 @@ int inbox_make(struct inbox *b, uint64_t parent, const char *name, bool exclusiv
 
 /*
  * inbox_open(b, ino, truncate, out, e):
- * Open a scratch file (INODE_SCRATCH), or a queued one (INODE_QUEUED, pending) for writing: then
- * the scratch begins as a copy of its payload and replaces it when queued. With ${truncate} one that
- * a worker has taken or carried out in the meantime is opened too: what is written becomes a new
- * restore of that name. Return ERR_OK and set ${out}; ERR_ABSENT; ERR_READONLY when the restore is
- * not pending any more; or a failure.
+ * Open a scratch file (INODE_SCRATCH), or a queued one (INODE_QUEUED) for writing: then the scratch
+ * begins as a copy of its payload and, when it is queued, replaces the restore while that is
+ * pending. One that a worker has taken, or with ${truncate} also carried out, in the meantime is
+ * opened too: what is written becomes a new restore of that name. Return ERR_OK and set ${out};
+ * ERR_ABSENT; ERR_READONLY when the restore is not waiting any more; or a failure.
  */
 int
 inbox_open(struct inbox *b, uint64_t ino, bool truncate, struct inbox_file **out, struct err *e);

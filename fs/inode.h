@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* The values are part of the numbers: new kinds go to the end. */
 enum inode_kind {
 	INODE_ROOT,
 	INODE_DATABASE,      /* a: database */

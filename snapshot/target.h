@@ -22,6 +22,9 @@ struct target_table {
 	const char *primary_key;
 	const void *config; /* canonical JSON of the table's configuration */
 	size_t config_len;
+	/* Called often while at work, may be NULL. Another result than ERR_OK gives up with it. */
+	int (*step)(void *arg, struct err *e);
+	void *arg; /* handed to step */
 };
 
 /*

@@ -27,8 +27,9 @@ struct worker_options {
 };
 
 struct worker_result {
-	uint64_t done;   /* restores carried out */
-	uint64_t failed; /* restores that failed */
+	uint64_t done;    /* restores carried out */
+	uint64_t failed;  /* restores that failed */
+	uint64_t put_off; /* times that a restore was given back, to be tried again later */
 };
 
 /*

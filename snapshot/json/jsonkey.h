@@ -1,7 +1,8 @@
 /*
  * Primary keys between canonical JSON and store-key bytes (catalog/key.h). Types: string, number,
  * bool, array of these, BINARY, TIME; not null, object, geometry. A TIME's time zone is no part of
- * the key: it comes back as "+00:00". -0.0 is the key 0. Pure; any thread; no recursion.
+ * the key: it comes back as "+00:00"; times are rounded to milliseconds as the server does. -0.0 is
+ * the key 0. Pure; any thread; no recursion.
  */
 #ifndef THINKBACK_JSON_JSONKEY_H
 #define THINKBACK_JSON_JSONKEY_H
@@ -15,9 +16,17 @@
 /*
  * jsonkey_read(value, len, out, e):
  * Make a key of a canonical JSON value. Return ERR_OK and set ${out}; ERR_KEY (text says why: the
- * type is not one that a key can have, a string holds a NUL, it is longer than 127 bytes).
+ * type is not one that a key can have, a string holds a NUL, it is longer than the server takes).
  */
 int jsonkey_read(const void *value, size_t len, struct key *out, struct err *e);
+
+/*
+ * jsonkey_prefix(value, len, out):
+ * For canonical JSON that has been cut off somewhere: set ${out} to bytes that the key of each
+ * value beginning like this begins with, as many as are certain (maybe none). Return ERR_OK, or
+ * ERR_KEY when no key begins like this.
+ */
+int jsonkey_prefix(const void *value, size_t len, struct key *out);
 
 /*
  * jsonkey_of(document, len, primary_key, out, e):

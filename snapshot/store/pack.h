@@ -80,14 +80,21 @@ int pack_writer_create(int packsfd, const struct pack_meta *meta, const struct d
 /*
  * pack_writer_put(w, key, document, len, digest, ordinal, e):
  * Add a version; keys must come in strictly growing order, deletions included. Sets ${ordinal}.
- * Return ERR_OK; ERR_BUG for a key out of order; ERR_LIMIT over 2^32-1 documents; else a failure,
- * after which only pack_writer_abort is allowed.
+ * Return ERR_OK; ERR_BUG for a key out of order; ERR_LIMIT over 2^32-1 documents, and for one under
+ * 2 or over 134217728 bytes; else a failure, after which only pack_writer_abort is allowed.
  */
 int pack_writer_put(struct pack_writer *w, const struct key *key, const void *document, size_t len,
     const uint8_t digest[DIGEST_LEN], uint32_t *ordinal, struct err *e);
 
 /* pack_writer_delete(w, key, e): record that ${key} is gone. Returns as pack_writer_put. */
 int pack_writer_delete(struct pack_writer *w, const struct key *key, struct err *e);
+
+/*
+ * pack_writer_skip(w, ordinals, e):
+ * Leave out the next ${ordinals} numbers: when a pack is written again without some versions, the
+ * others keep theirs. Returns as pack_writer_put.
+ */
+int pack_writer_skip(struct pack_writer *w, uint32_t ordinals, struct err *e);
 
 /*
  * pack_writer_upper(w, upper):

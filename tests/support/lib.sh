@@ -102,6 +102,11 @@ same() {
 	exit 1
 }
 
+# entries DIRECTORY: all names in it, sorted, in one line.
+entries() {
+	find "$1" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | paste -sd ' '
+}
+
 # soon SECONDS COMMAND...: it succeeds within so many seconds, tried every 50 ms.
 soon() {
 	local end=$(($(date +%s%N) + $1 * 1000000000))
@@ -130,9 +135,9 @@ repository() {
 	expect 0 tb snapshot "$@"
 }
 
-# state FILE: write down all that the repository holds, to compare before and after.
+# state FILE: write down all that the repository holds, to compare before and after; it is sound.
 state() {
-	tb list >"$work/$1"
-	tb check --read-data >>"$work/$1" 2>&1
+	tb --json list | jq -c 'del(.verified)' >"$work/$1"
+	tb check --read-data >>"$work/$1" 2>&1 || fail "check: $(tail -n 3 "$work/$1")"
 	(cd "$repo/packs" && find . -type f -exec sha256sum {} + | sort) >>"$work/$1"
 }

@@ -5,14 +5,19 @@ Scenarios compare the program with this one. It is slow, keeps whole archives in
 only the formats: dump archives, canonical JSON, primary keys, file names.
 """
 import base64
+import calendar
+import glob
 import gzip
 import hashlib
 import io
 import json
 import os
+import re
+import stat
 import struct
 import sys
 import tarfile
+import time
 
 
 # ---- canonical JSON ---------------------------------------------------------------------------
@@ -167,21 +172,100 @@ def counts(*paths):
         before = tables
 
 
+def archive_date(path):
+    """The date in the name of an archive as the tree shows it; the archive's time is UTC here."""
+    return re.search(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", path)[0].replace(":", "-") + "Z"
+
+
+def seconds(date):
+    """A date of the tree in seconds since 1970."""
+    return calendar.timegm(time.strptime(date, "%Y-%m-%dT%H-%M-%SZ"))
+
+
+def versions(paths):
+    """{"DB.TABLE": {date: {name: (text, date of its first appearance, number of dates)}}}, names
+    in key order, and {"DB.TABLE": number of shards at that date}."""
+    tables, shards = {}, {}
+    for path in paths:
+        for table, (primary, about, rows) in read_archive(path).items():
+            names = {file_name(rows[key][primary]): canonical(rows[key]).encode() + b"\n"
+                     for key in sorted(rows)}
+            tables.setdefault(table, {})[archive_date(path)] = names
+            shards[table, archive_date(path)] = len(about["doc_count_estimates"])
+    result = {}
+    for table, dates in tables.items():
+        spans = {}
+        result[table] = {}
+        for date, names in dates.items():
+            spans = {name: spans[name] if name in spans and spans[name][0] == text
+                     else [text, date, 0] for name, text in names.items()}
+            for span in spans.values():
+                span[2] += 1
+            result[table][date] = spans
+    return result, shards
+
+
+def expect(condition, *what):
+    """End with a message unless the condition holds."""
+    if not condition:
+        sys.exit(" ".join(map(str, what)))
+
+
 def tree(path, out):
     """Write OUT/DB/TABLE/NAME.json for each document of an archive."""
-    for name, (primary, _, rows) in read_archive(path).items():
+    for name, dates in versions([path])[0].items():
         directory = os.path.join(out, *name.split("."))
-        os.makedirs(directory, exist_ok=True)
-        for row in rows.values():
-            with open(os.path.join(directory, file_name(row[primary])), "xb") as f:
-                f.write(canonical(row).encode() + b"\n")
+        os.makedirs(directory)
+        for document, (text, _, _) in dates[archive_date(path)].items():
+            with open(os.path.join(directory, document), "xb") as f:
+                f.write(text)
 
 
-def order(path, name):
-    """The file names of a table in key order."""
-    primary, _, rows = read_archive(path)[name]
-    for key in sorted(rows):
-        print(file_name(rows[key][primary]))
+def mounted_date(where, names, shards, inodes):
+    """Compare one table at one date, in all its shards, with what it should hold."""
+    listed = []
+    for shard in sorted(glob.glob(f"{where[0]}/shard-*/{where[1]}")):
+        entries = [e for e in os.scandir(shard) if e.name != ".table.json"]
+        expect(len(os.listdir(shard)) == len(entries) + 1, shard, "has no .table.json")
+        listed += [(e.name, e.path, e.inode()) for e in entries]
+        shards -= 1
+    expect(shards == 0, where, "has another number of shards, by", shards)
+    expect([e[0] for e in listed] == list(names), where, "lists other names or in another order:",
+           {e[0] for e in listed} ^ set(names))
+    for name, path, inode in listed:
+        text, date, links = names[name]
+        st = os.lstat(path)
+        with open(path, "rb") as f:
+            expect(f.read() == text, path, "has other bytes")
+        expect(st.st_size == len(text), path, "has size", st.st_size)
+        expect(st.st_nlink == links, path, "has", st.st_nlink, "links instead of", links)
+        expect(st.st_mtime_ns == seconds(date) * 10**9, path, "has mtime", st.st_mtime)
+        expect(st.st_ino == inode, path, "has two inode numbers")
+        expect(stat.S_ISREG(st.st_mode) and not st.st_mode & 0o222, path, "has mode", st.st_mode)
+        version = inodes.setdefault(st.st_ino, (where[0], name, date))
+        expect(version == (where[0], name, date), path, "shares its inode with", version)
+
+
+def mounted(mountpoint, *paths):
+    """Compare all that a mount shows of these archives: names, order, bytes, stat, inodes.
+
+    Print how many documents were compared and how many inodes they have.
+    """
+    tables, shards = versions(paths)
+    documents, inodes = 0, {}
+    found = {".".join(d.split("/")[-2:]) for d in glob.glob(f"{mountpoint}/*/*")}
+    expect(found == set(tables), "tables", found)
+    for table, dates in tables.items():
+        directory = os.path.join(mountpoint, *table.split("."))
+        for date, names in dates.items():
+            mounted_date((directory, date), names, shards[table, date], inodes)
+            documents += len(names)
+        for shard in glob.glob(f"{directory}/shard-*"):
+            expect(sorted(os.listdir(shard)) == sorted(dates) + ["latest"], shard, "lists",
+                   os.listdir(shard))
+            expect(os.readlink(f"{shard}/latest") == max(dates), shard, "has another latest")
+    expect(len(inodes) == len({version for version in inodes.values()}), "a version has two inodes")
+    print(documents, len(inodes))
 
 
 def wire(path, primary, *directories):
@@ -270,7 +354,7 @@ def flip(path, offset):
         f.write(bytes([byte ^ 0xFF]))
 
 
-COMMANDS = {f.__name__: f for f in (counts, tree, order, wire, archive, generate, cut, cut_inside,
+COMMANDS = {f.__name__: f for f in (counts, tree, mounted, wire, archive, generate, cut, cut_inside,
                                     flip)}
 COMMANDS["info"] = print_info
 

@@ -1,0 +1,317 @@
+/* Opening and making SQLite databases: the contracts are in db.h. */
+#include "catalog/db.h"
+
+#include "catalog/db_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#define DB_BUSY_MS 60000        /* wait for other writers: one may be storing a large payload */
+#define DB_VALUE_MAX (64 << 20) /* bytes of one value: a crafted file cannot ask for more memory   \
+				 */
+#define DB_LOG_MAX (64 << 20)   /* bytes of the write-ahead log that stay on disk for the next use \
+				 */
+#define DB_READ_CACHE_KIB 8192  /* pages kept by a connection that reads */
+#define DB_WRITE_CACHE_KIB 32768 /* and by one that writes */
+
+static const char APPLICATION_SQL[] = "PRAGMA application_id";
+static const char VERSION_SQL[] = "PRAGMA user_version";
+static const char JOURNAL_SQL[] = "PRAGMA journal_mode=WAL";
+
+/* ---- opening ---- */
+
+/* ${path} as a file: URI that says that nobody changes the file. */
+static char *
+db_immutable_uri(const char *path)
+{
+	struct buf uri = {0};
+	int rc = buf_puts(&uri, "file:");
+
+	for (const char *p = path; *p != '\0' && rc == ERR_OK; p++) {
+		bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
+			     (*p >= '-' && *p <= '9') || *p == '_';
+		rc = plain ? buf_putc(&uri, (uint8_t)*p)
+			   : buf_printf(&uri, "%%%02x", (unsigned)(uint8_t)*p);
+	}
+	if (rc == ERR_OK)
+		rc = buf_puts(&uri, "?immutable=1");
+	if (rc != ERR_OK || buf_str(&uri) == NULL) {
+		buf_finish(&uri);
+		return NULL;
+	}
+	return (char *)uri.data;
+}
+
+/*
+ * On a read-only file system the shared memory beside the database cannot be made, so it is opened
+ * as a file that nobody changes; commits that still are in the log would be overlooked.
+ */
+static int
+db_connect_immutable(struct db *db, struct err *e)
+{
+	char *uri = db_immutable_uri(db->path);
+	char *wal = NULL;
+	struct stat st;
+	int rc = ERR_OK;
+
+	if (uri == NULL || asprintf(&wal, "%s-wal", db->path) < 0) {
+		free(uri);
+		return err_nomem(e);
+	}
+	if (stat(wal, &st) == 0 && st.st_size > 0)
+		rc = err_set(e, ERR_READONLY,
+		    "%s is on a read-only file system and %s still holds changes of it; use a copy "
+		    "of the repository that can be written",
+		    db->path, wal);
+	if (rc == ERR_OK) {
+		int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI;
+		int opened = sqlite3_open_v2(uri, &db->sqlite, flags, NULL);
+		rc = opened == SQLITE_OK ? ERR_OK : db_fail(db, opened, e);
+	}
+	free(wal);
+	free(uri);
+	return rc;
+}
+
+/*
+ * A connection that only looks is opened for writing too, with query_only set: only such a one can
+ * recover the log after a crash, and merge it and take it away when it is the last to close. SQLite
+ * opens a file that may only be read for reading by itself.
+ */
+static int
+db_connect(struct db *db, struct err *e)
+{
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
+	struct statvfs fs;
+	int rc;
+
+	if (!db->writable && statvfs(db->path, &fs) == 0 && (fs.f_flag & ST_RDONLY) != 0)
+		return db_connect_immutable(db, e);
+	rc = sqlite3_open_v2(db->path, &db->sqlite, flags, NULL);
+	if (rc != SQLITE_OK)
+		return db_fail(db, rc, e);
+	if (db->writable && sqlite3_db_readonly(db->sqlite, "main") == 1)
+		return db_fail(db, SQLITE_READONLY, e);
+	return ERR_OK;
+}
+
+/* What holds for every connection. Nothing in a database may run by itself: no triggers, no views.
+ */
+static int
+db_configure(struct db *db, struct err *e)
+{
+	char pragmas[256];
+	sqlite3 *s = db->sqlite;
+
+	sqlite3_extended_result_codes(s, 1);
+	sqlite3_busy_timeout(s, DB_BUSY_MS);
+	sqlite3_limit(s, SQLITE_LIMIT_LENGTH, DB_VALUE_MAX);
+	sqlite3_db_config(s, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_db_config(s, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	sqlite3_db_config(s, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+	sqlite3_db_config(s, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
+	snprintf(pragmas, sizeof(pragmas),
+	    "PRAGMA foreign_keys=ON; PRAGMA cell_size_check=ON; PRAGMA secure_delete=OFF;"
+	    "PRAGMA cache_size=-%d; PRAGMA journal_size_limit=%d; PRAGMA synchronous=%s;"
+	    "PRAGMA query_only=%s",
+	    db->writable ? DB_WRITE_CACHE_KIB : DB_READ_CACHE_KIB, DB_LOG_MAX,
+	    db->schema->durable ? "FULL" : "NORMAL", db->writable ? "OFF" : "ON");
+	db->full = db->schema->durable;
+	return db_exec(db, pragmas, e);
+}
+
+/* Carry out the steps that lead from user_version ${from} to ours, all or none. */
+static int
+db_migrate(struct db *db, int64_t from, struct err *e)
+{
+	char pragmas[128];
+	int rc = db_begin(db, true, e);
+
+	for (size_t i = 0; i < db->schema->n_steps && rc == ERR_OK; i++)
+		if (db->schema->steps[i].version > from)
+			rc = db_exec(db, db->schema->steps[i].sql, e);
+	snprintf(pragmas, sizeof(pragmas), "PRAGMA application_id=%lld; PRAGMA user_version=%lld",
+	    (long long)db->schema->application_id, (long long)db->schema->version);
+	if (rc == ERR_OK)
+		rc = db_exec(db, pragmas, e);
+	if (rc == ERR_OK)
+		rc = db_commit(db, e);
+	if (rc != ERR_OK)
+		db_rollback(db);
+	return rc;
+}
+
+/* Look whether it is ours and of a version that can be used. */
+static int
+db_identify(struct db *db, struct err *e)
+{
+	const struct db_schema *schema = db->schema;
+	int64_t id, version;
+	int rc = db_number(db, APPLICATION_SQL, &id, e);
+
+	if (rc == ERR_OK)
+		rc = db_number(db, VERSION_SQL, &version, e);
+	if (rc != ERR_OK)
+		return rc;
+	if (id != schema->application_id || version < 1)
+		return err_set(e, ERR_CORRUPT, "%s is not a thinkback %s", db->path, schema->what);
+	if (version > schema->version)
+		return err_set(e, ERR_VERSION,
+		    "%s has schema version %lld, made by a newer thinkback; this one knows %lld",
+		    db->path, (long long)version, (long long)schema->version);
+	if (version == schema->version)
+		return ERR_OK;
+	if (!db->writable)
+		return err_set(e, ERR_VERSION,
+		    "%s has the older schema version %lld; a command that writes to the repository "
+		    "(thinkback snapshot) brings it up to %lld",
+		    db->path, (long long)version, (long long)schema->version);
+	return db_migrate(db, version, e);
+}
+
+/* The log is what lets readers and the writer not wait for each other: nothing else will do. */
+static int
+db_use_wal(struct db *db, struct err *e)
+{
+	struct db_query *q = db_query(db, JOURNAL_SQL);
+	char mode[16] = "";
+	int rc = db_step(q, e);
+
+	if (rc == ERR_END || (rc == ERR_OK && !db_text(q, 0, mode, sizeof(mode))))
+		mode[0] = '\0';
+	db_reset(q);
+	if (rc == ERR_OK && strcmp(mode, "wal") != 0)
+		return err_set(e, ERR_IO,
+		    "%s: the file system does not take a write-ahead log; a repository needs a "
+		    "local one",
+		    db->path);
+	return rc;
+}
+
+static int
+db_allocate(
+    const char *path, const struct db_schema *schema, bool writable, struct db **out, struct err *e)
+{
+	struct db *db = calloc(1, sizeof(*db));
+
+	if (db == NULL)
+		return err_nomem(e);
+	db->schema = schema;
+	db->writable = writable;
+	db->path = strdup(path);
+	if (db->path == NULL) {
+		free(db);
+		return err_nomem(e);
+	}
+	*out = db;
+	return ERR_OK;
+}
+
+int
+db_open(
+    const char *path, const struct db_schema *schema, bool writable, struct db **out, struct err *e)
+{
+	struct db *db;
+	int rc = db_allocate(path, schema, writable, &db, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	rc = db_connect(db, e);
+	if (rc == ERR_OK)
+		rc = db_configure(db, e);
+	if (rc == ERR_OK)
+		rc = db_prepare_ends(db, e);
+	if (rc == ERR_OK)
+		rc = db_identify(db, e);
+	if (rc == ERR_OK && writable)
+		rc = db_use_wal(db, e);
+	if (rc != ERR_OK) {
+		db_close(db);
+		return rc;
+	}
+	*out = db;
+	return ERR_OK;
+}
+
+/* Merging the log is no duty: whoever is the last to close does it, or the next writer. */
+void
+db_close(struct db *db)
+{
+	if (db == NULL)
+		return;
+	if (db->sqlite != NULL) {
+		db_rollback(db);
+		for (size_t i = 0; i < DB_STATEMENTS; i++)
+			sqlite3_finalize(db->statements[i].stmt);
+		if (db->writable)
+			sqlite3_wal_checkpoint_v2(
+			    db->sqlite, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+		sqlite3_close(db->sqlite);
+	}
+	free(db->path);
+	free(db);
+}
+
+/* ---- creating ---- */
+
+/* The file itself, so that its mode (which the log and the shared memory inherit) is ours. */
+static int
+db_create_file(const char *path, struct err *e)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int rc = ERR_OK;
+
+	if (fd < 0)
+		return err_system(e, errno, "cannot make %s", path);
+	if (fchmod(fd, 0600) != 0) {
+		rc = err_system(e, errno, "cannot set the mode of %s", path);
+		unlink(path);
+	}
+	close(fd);
+	return rc;
+}
+
+static void
+db_remove(const char *path)
+{
+	static const char *const tails[] = {"", "-wal", "-shm", "-journal"};
+
+	for (size_t i = 0; i < sizeof(tails) / sizeof(tails[0]); i++) {
+		char *name;
+		if (asprintf(&name, "%s%s", path, tails[i]) < 0)
+			continue;
+		unlink(name);
+		free(name);
+	}
+}
+
+int
+db_create(const char *path, const struct db_schema *schema, struct err *e)
+{
+	struct db *db = NULL;
+	int rc = db_create_file(path, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	rc = db_allocate(path, schema, true, &db, e);
+	if (rc == ERR_OK)
+		rc = db_connect(db, e);
+	if (rc == ERR_OK)
+		rc = db_configure(db, e);
+	if (rc == ERR_OK)
+		rc = db_prepare_ends(db, e);
+	if (rc == ERR_OK)
+		rc = db_use_wal(db, e);
+	if (rc == ERR_OK)
+		rc = db_migrate(db, 0, e);
+	db_close(db);
+	if (rc != ERR_OK)
+		db_remove(path);
+	return rc;
+}

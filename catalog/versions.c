@@ -1,0 +1,219 @@
+/* Versions in the catalogue: the contracts are in versions.h. */
+#include "catalog/versions.h"
+
+#include "catalog/catalog_internal.h"
+#include "catalog/packs.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define VERSION_COLUMNS "key, born, died, pack_id, ordinal, size, digest"
+
+static const char FIND_SQL[] = "SELECT " VERSION_COLUMNS " FROM versions"
+			       " WHERE table_id = ?1 AND key = ?2 AND born <= ?3 AND died > ?3"
+			       " ORDER BY born DESC LIMIT 1";
+static const char PAGE_SQL[] =
+    "SELECT " VERSION_COLUMNS " FROM versions"
+    " WHERE table_id = ?1 AND key >= ?2 AND key < ?3 AND born <= ?4 AND died > ?4"
+    " ORDER BY key LIMIT ?5";
+static const char BORN_SQL[] = "SELECT " VERSION_COLUMNS " FROM versions"
+			       " WHERE table_id = ?1 AND key = ?2 AND born = ?3";
+static const char INSERT_SQL[] = "INSERT INTO versions"
+				 " (table_id, key, born, died, pack_id, ordinal, size, digest)"
+				 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+static const char CLOSE_SQL[] = "UPDATE versions SET died = ?4"
+				" WHERE table_id = ?1 AND key = ?2 AND born = ?3"
+				" AND died = 9223372036854775807";
+static const char COUNT_SQL[] = "SELECT count(*) FROM versions WHERE table_id = ?1";
+static const char COUNT_ALL_SQL[] = "SELECT count(*) FROM versions";
+
+/* ---- rows ---- */
+
+/* Read the row of VERSION_COLUMNS into ${v}, which is not to be used when this fails. */
+static int
+versions_row(const struct db_query *q, struct versions_version *v, struct err *e)
+{
+	const uint8_t *digest;
+	uint64_t ordinal, size;
+	size_t len;
+
+	if (!catalog_key(q, 0, 1, &v->key) || !db_int(q, 1, 1, INT64_MAX - 1, &v->born) ||
+	    !db_int(q, 2, v->born + 1, VERSIONS_ALIVE, &v->died) ||
+	    !db_int(q, 3, 1, PACKS_ID_MAX - 1, &v->pack_id) ||
+	    !db_count(q, 4, UINT32_MAX, &ordinal) || !db_count(q, 5, UINT32_MAX, &size) ||
+	    !db_bytes(q, 6, DIGEST_LEN, &digest, &len) || len != DIGEST_LEN)
+		return db_damaged(q->db, e, "a row of versions has values out of range");
+	v->ordinal = (uint32_t)ordinal;
+	v->size = (uint32_t)size;
+	memcpy(v->digest, digest, DIGEST_LEN);
+	return ERR_OK;
+}
+
+/* Step to the one row of ${q}, read it and reset. */
+static int
+versions_one(struct db_query *q, struct versions_version *out, struct err *e)
+{
+	struct versions_version v;
+	int rc = db_step(q, e);
+
+	if (rc == ERR_OK)
+		rc = versions_row(q, &v, e);
+	db_reset(q);
+	if (rc == ERR_OK)
+		*out = v;
+	return rc == ERR_END ? ERR_ABSENT : rc;
+}
+
+/* ---- looking ---- */
+
+int
+versions_find(struct catalog *c, int64_t table_id, int64_t snapshot_id, const struct key *key,
+    struct versions_version *out, struct err *e)
+{
+	struct db_query *q = db_query(c->db, FIND_SQL);
+
+	db_bind_int(q, 1, table_id);
+	catalog_bind_key(q, 2, key);
+	db_bind_int(q, 3, snapshot_id);
+	return versions_one(q, out, e);
+}
+
+int
+versions_born(struct catalog *c, int64_t table_id, const struct key *key, int64_t born,
+    struct versions_version *out, struct err *e)
+{
+	struct db_query *q = db_query(c->db, BORN_SQL);
+
+	db_bind_int(q, 1, table_id);
+	catalog_bind_key(q, 2, key);
+	db_bind_int(q, 3, born);
+	return versions_one(q, out, e);
+}
+
+static bool
+versions_same_key(const struct key *a, const struct key *b)
+{
+	return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
+}
+
+/* Fill ${out} with the rows of ${q}. Two versions of one key in one snapshot are damage. */
+static int
+versions_fill(
+    struct db_query *q, struct versions_version *out, size_t room, size_t *got, struct err *e)
+{
+	size_t n = 0;
+	int rc = ERR_OK;
+
+	while (n < room && (rc = db_step(q, e)) == ERR_OK) {
+		rc = versions_row(q, &out[n], e);
+		if (rc == ERR_OK && n > 0 && versions_same_key(&out[n - 1].key, &out[n].key))
+			rc = db_damaged(q->db, e, "versions of one key overlap");
+		if (rc != ERR_OK)
+			return rc;
+		n++;
+	}
+	if (rc != ERR_OK && rc != ERR_END)
+		return rc;
+	*got = n;
+	return ERR_OK;
+}
+
+/*
+ * One statement serves all kinds of ranges: the first key over K is K with a zero byte behind it,
+ * and a run of 0xff longer than any key is over all of them.
+ */
+int
+versions_page(struct catalog *c, int64_t table_id, int64_t snapshot_id, const struct key *after,
+    bool inclusive, const struct key *upper, struct versions_version *out, size_t room, size_t *got,
+    struct err *e)
+{
+	uint8_t from[KEY_MAX + 1], to[KEY_MAX + 1];
+	size_t from_len = after->len, to_len = upper->len;
+	struct db_query *q;
+	int rc;
+
+	if (from_len > KEY_MAX || to_len > KEY_MAX)
+		return err_set(e, ERR_BUG, "a bound longer than any key");
+	memcpy(from, after->bytes, from_len);
+	if (!inclusive && from_len > 0)
+		from[from_len++] = 0;
+	memcpy(to, upper->bytes, to_len);
+	if (to_len == 0) {
+		memset(to, 0xff, sizeof(to));
+		to_len = sizeof(to);
+	}
+	q = db_query(c->db, PAGE_SQL);
+	db_bind_int(q, 1, table_id);
+	db_bind_bytes(q, 2, from, from_len);
+	db_bind_bytes(q, 3, to, to_len);
+	db_bind_int(q, 4, snapshot_id);
+	db_bind_count(q, 5, room);
+	rc = versions_fill(q, out, room, got, e);
+	db_reset(q);
+	return rc;
+}
+
+int
+versions_count(struct catalog *c, int64_t table_id, uint64_t *out, struct err *e)
+{
+	struct db_query *q = db_query(c->db, table_id == 0 ? COUNT_ALL_SQL : COUNT_SQL);
+	int rc;
+
+	if (table_id != 0)
+		db_bind_int(q, 1, table_id);
+	rc = db_step(q, e);
+	if (rc == ERR_END || (rc == ERR_OK && !db_count(q, 0, INT64_MAX, out)))
+		rc = db_damaged(c->db, e, "versions cannot be counted");
+	db_reset(q);
+	return rc;
+}
+
+/* ---- writing ---- */
+
+int
+versions_insert(
+    struct catalog *c, int64_t table_id, const struct versions_version *v, struct err *e)
+{
+	struct db_query *q;
+	int rc = db_need_transaction(c->db, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	if (v->key.len == 0 || v->key.len > KEY_MAX || v->born < 1 || v->died <= v->born ||
+	    v->pack_id < 1 || v->pack_id >= PACKS_ID_MAX)
+		return err_set(
+		    e, ERR_BUG, "a version with values out of range, of table %" PRId64, table_id);
+	q = db_query(c->db, INSERT_SQL);
+	db_bind_int(q, 1, table_id);
+	catalog_bind_key(q, 2, &v->key);
+	db_bind_int(q, 3, v->born);
+	db_bind_int(q, 4, v->died);
+	db_bind_int(q, 5, v->pack_id);
+	db_bind_int(q, 6, v->ordinal);
+	db_bind_int(q, 7, v->size);
+	db_bind_bytes(q, 8, v->digest, DIGEST_LEN);
+	return db_run(q, NULL, e);
+}
+
+int
+versions_close(struct catalog *c, int64_t table_id, const struct key *key, int64_t born,
+    int64_t died, struct err *e)
+{
+	struct db_query *q;
+	int64_t changes = 0;
+	int rc = db_need_transaction(c->db, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	if (died <= born)
+		return err_set(e, ERR_BUG, "a version cannot die before it is born");
+	q = db_query(c->db, CLOSE_SQL);
+	db_bind_int(q, 1, table_id);
+	catalog_bind_key(q, 2, key);
+	db_bind_int(q, 3, born);
+	db_bind_int(q, 4, died);
+	rc = db_run(q, &changes, e);
+	if (rc == ERR_OK && changes == 0)
+		return ERR_ABSENT;
+	return rc;
+}

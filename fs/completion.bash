@@ -1,0 +1,80 @@
+# shellcheck shell=bash
+# Completion for bash: commands, options, and the paths of the tree that the repository holds.
+
+_thinkback_repo() {
+	local i
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		-r | --repo) echo "${COMP_WORDS[i + 1]}" && return ;;
+		esac
+	done
+	echo "${THINKBACK_REPO:-}"
+}
+
+# The word being completed as a path of the tree.
+_thinkback_paths() {
+	local repo directory name
+	repo=$(_thinkback_repo)
+	[ -n "$repo" ] || return
+	directory=
+	[[ $1 == */* ]] && directory=${1%/*}/
+	while IFS= read -r name; do
+		[[ $name == *.json ]] || name=$name/
+		[[ $directory$name == "$1"* ]] && COMPREPLY+=("$directory$name")
+	done < <(thinkback -r "$repo" ls "$directory" 2>/dev/null)
+	compopt -o nospace 2>/dev/null
+}
+
+# The word being completed as DB or DB.TABLE.
+_thinkback_tables() {
+	local repo
+	repo=$(_thinkback_repo)
+	[ -n "$repo" ] || return
+	mapfile -t COMPREPLY < <(compgen -W "$(thinkback -r "$repo" list 2>/dev/null |
+		awk 'NR > 1 { print $2; sub(/\..*/, "", $2); print $2 }' | sort -u)" -- "$1")
+}
+
+_thinkback_files() {
+	compopt -o filenames 2>/dev/null
+	mapfile -t COMPREPLY < <(compgen "$1" -- "$2")
+}
+
+_thinkback_words() {
+	mapfile -t COMPREPLY < <(compgen -W "$1" -- "$2")
+}
+
+_thinkback() {
+	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command='' i
+	local commands='init snapshot mount ls cat list queue worker check'
+	COMPREPLY=()
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		-r | --repo) ((i++)) ;;
+		-*) ;;
+		*) command=${COMP_WORDS[i]} && break ;;
+		esac
+	done
+	case $before in
+	-r | --repo | --target) _thinkback_files -d "$word" && return ;;
+	-e | --export) _thinkback_tables "$word" && return ;;
+	-o | --at) return ;;
+	esac
+	case $command,$word in
+	,-*) _thinkback_words '--repo --quiet --verbose --json --version --help' "$word" ;;
+	,*) _thinkback_words "$commands" "$word" ;;
+	snapshot,-*) _thinkback_words '--at --export --json --help' "$word" ;;
+	mount,-*) _thinkback_words '--target --json --help' "$word" ;;
+	worker,-*) _thinkback_words '--target --once --json --help' "$word" ;;
+	check,-*) _thinkback_words '--read-data --json --help' "$word" ;;
+	*,-*) _thinkback_words '--json --help' "$word" ;;
+	snapshot,*) _thinkback_files -f "$word" ;;
+	init,* | mount,*) _thinkback_files -d "$word" ;;
+	ls,* | cat,*) _thinkback_paths "$word" ;;
+	list,*) _thinkback_tables "$word" ;;
+	queue,*)
+		[ "$before" = queue ] && _thinkback_words 'list show retry cancel' "$word"
+		;;
+	esac
+}
+
+complete -F _thinkback thinkback

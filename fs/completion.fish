@@ -1,0 +1,54 @@
+# Completion for fish: commands, options, and the paths of the tree that the repository holds.
+
+function __thinkback_repo
+    set -l words (commandline -opc)
+    for i in (seq (count $words))
+        if contains -- $words[$i] -r --repo
+            echo $words[(math $i + 1)]
+            return
+        end
+    end
+    echo $THINKBACK_REPO
+end
+
+function __thinkback_paths
+    set -l directory (string match -r '.*/' -- (commandline -ct))
+    for name in (thinkback -r (__thinkback_repo) ls $directory 2>/dev/null)
+        string match -q '*.json' -- $name; and echo $directory$name; or echo $directory$name/
+    end
+end
+
+function __thinkback_tables
+    thinkback -r (__thinkback_repo) list 2>/dev/null |
+        awk 'NR > 1 { print $2; sub(/\..*/, "", $2); print $2 }' | sort -u
+end
+
+complete -c thinkback -f
+complete -c thinkback -s r -l repo -r -a '(__fish_complete_directories)' -d 'repository'
+complete -c thinkback -s q -l quiet -d 'only errors'
+complete -c thinkback -s v -l verbose -d 'more detail'
+complete -c thinkback -l json -d 'output for programs'
+complete -c thinkback -l version -d 'show the version'
+complete -c thinkback -s h -l help -d 'show help'
+complete -c thinkback -n __fish_use_subcommand -a init -d 'create a repository'
+complete -c thinkback -n __fish_use_subcommand -a snapshot -d 'take snapshots'
+complete -c thinkback -n __fish_use_subcommand -a mount -d 'serve the tree'
+complete -c thinkback -n __fish_use_subcommand -a ls -d 'list a directory of the tree'
+complete -c thinkback -n __fish_use_subcommand -a cat -d 'print files of the tree'
+complete -c thinkback -n __fish_use_subcommand -a list -d 'list snapshots'
+complete -c thinkback -n __fish_use_subcommand -a queue -d 'look at the restore queue'
+complete -c thinkback -n __fish_use_subcommand -a worker -d 'carry out restores'
+complete -c thinkback -n __fish_use_subcommand -a check -d 'verify the repository'
+complete -c thinkback -n '__fish_seen_subcommand_from snapshot' -F -l at -x -d 'date of the snapshots'
+complete -c thinkback -n '__fish_seen_subcommand_from snapshot' -s e -l export -x \
+    -a '(__thinkback_tables)' -d 'take this alone'
+complete -c thinkback -n '__fish_seen_subcommand_from mount' -s f -d 'stay in the foreground'
+complete -c thinkback -n '__fish_seen_subcommand_from mount' -s o -x -d 'mount options'
+complete -c thinkback -n '__fish_seen_subcommand_from mount worker' -l target -r \
+    -a '(__fish_complete_directories)' -d 'where restores go'
+complete -c thinkback -n '__fish_seen_subcommand_from init mount' -a '(__fish_complete_directories)'
+complete -c thinkback -n '__fish_seen_subcommand_from ls cat' -a '(__thinkback_paths)'
+complete -c thinkback -n '__fish_seen_subcommand_from list' -a '(__thinkback_tables)'
+complete -c thinkback -n '__fish_seen_subcommand_from queue' -a 'list show retry cancel'
+complete -c thinkback -n '__fish_seen_subcommand_from worker' -l once -d 'end when nothing is left'
+complete -c thinkback -n '__fish_seen_subcommand_from check' -l read-data -d 'read every byte'

@@ -1,0 +1,80 @@
+#compdef thinkback
+# Completion for zsh: commands, options, and the paths of the tree that the repository holds.
+
+_thinkback_repo() {
+	local i=${words[(I)(-r|--repo)]}
+	if (( i )); then
+		print -r -- "${words[i+1]}"
+	else
+		print -r -- "$THINKBACK_REPO"
+	fi
+}
+
+_thinkback_paths() {
+	local directory name
+	local -a names
+	[[ $PREFIX == */* ]] && directory=${PREFIX%/*}/
+	for name in ${(f)"$(thinkback -r "$(_thinkback_repo)" ls "$directory" 2>/dev/null)"}; do
+		[[ $name == *.json ]] && names+=("$directory$name") || names+=("$directory$name/")
+	done
+	compadd -S '' -a names
+}
+
+_thinkback_tables() {
+	local -a tables
+	tables=(${(f)"$(thinkback -r "$(_thinkback_repo)" list 2>/dev/null |
+		awk 'NR > 1 { print $2; sub(/\..*/, "", $2); print $2 }' | sort -u)"})
+	compadd -a tables
+}
+
+_thinkback() {
+	local curcontext=$curcontext state line
+	local -a commands
+	commands=(
+		'init:create a repository'
+		'snapshot:take snapshots'
+		'mount:serve the tree'
+		'ls:list a directory of the tree'
+		'cat:print files of the tree'
+		'list:list snapshots'
+		'queue:look at the restore queue'
+		'worker:carry out restores'
+		'check:verify the repository'
+	)
+	_arguments -C \
+		'(-r --repo)'{-r,--repo}'[repository]:repository:_directories' \
+		'(-q --quiet)'{-q,--quiet}'[only errors]' \
+		'(-v --verbose)'{-v,--verbose}'[more detail]' \
+		'--json[output for programs]' \
+		'--version[show the version]' \
+		'(-h --help)'{-h,--help}'[show help]' \
+		'1:command:->command' \
+		'*::argument:->argument'
+	case $state in
+	command) _describe command commands ;;
+	argument)
+		case $words[1] in
+		init) _arguments '--json' '--help' '1:repository:_directories' ;;
+		snapshot)
+			_arguments '--json' '--help' '--at=[date of the snapshots]:date:' \
+				'*'{-e,--export}'[take this alone]:database or table:_thinkback_tables' \
+				'*:source:_files'
+			;;
+		mount)
+			_arguments '--json' '--help' '-f[stay in the foreground]' '-o[mount options]:options:' \
+				'--target=[where restores go]:directory:_directories' '1:mountpoint:_directories'
+			;;
+		ls | cat) _arguments '--json' '--help' '*:path:_thinkback_paths' ;;
+		list) _arguments '--json' '--help' '1:database or table:_thinkback_tables' ;;
+		queue) _arguments '--json' '--help' '1:action:(list show retry cancel)' '*:number:' ;;
+		worker)
+			_arguments '--json' '--help' '--once[end when there is nothing left]' \
+				'--target=[where restores go]:directory:_directories'
+			;;
+		check) _arguments '--json' '--help' '--read-data[read every byte]' ;;
+		esac
+		;;
+	esac
+}
+
+_thinkback "$@"

@@ -1,0 +1,200 @@
+/* The session: the contracts are in fuse_mount.h. */
+#include "fs/fuse_mount.h"
+#include "fs/fuse_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MOUNT_THREADS 10
+
+/* The kernel checks modes; what has no place here is off unless asked for; no auto_unmount: who
+ * uses a mount that died must get errors, not the empty directory below it. */
+#define MOUNT_OPTIONS "subtype=thinkback,default_permissions,nosuid,nodev,noexec,noatime"
+
+struct fuse_mount {
+	struct fuse_fs fs;
+	struct fuse_session *session; /* NULL until it is made */
+	struct fuse_watch *watch;     /* NULL while nobody serves */
+	bool signals;                 /* the handlers are set */
+	bool mounted;                 /* it is to be unmounted at the end */
+};
+
+/* libfuse says what is wrong to one function for the whole process. While a session is being made
+ * its last words are kept as the reason, afterwards they go to the log. */
+static struct {
+	const struct log *log;   /* NULL: keep */
+	char text[ERR_TEXT_MAX]; /* last words kept */
+} fuse_mount_said;
+
+static void fuse_mount_say(enum fuse_log_level level, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
+
+static void
+fuse_mount_say(enum fuse_log_level level, const char *fmt, va_list ap)
+{
+	const char *prefix = "fuse: ";
+	char line[ERR_TEXT_MAX];
+	const char *text = line;
+
+	vsnprintf(line, sizeof(line), fmt, ap);
+	line[strcspn(line, "\n")] = '\0';
+	if (strncmp(text, prefix, strlen(prefix)) == 0)
+		text += strlen(prefix);
+	if (fuse_mount_said.log == NULL)
+		snprintf(fuse_mount_said.text, sizeof(fuse_mount_said.text), "%s", text);
+	else
+		log_line(fuse_mount_said.log, level <= FUSE_LOG_ERR ? LOG_ERROR : LOG_WARNING, "%s",
+		    text);
+}
+
+/* The reason that libfuse gave, or ${otherwise}. */
+static const char *
+fuse_mount_reason(const char *otherwise)
+{
+	return fuse_mount_said.text[0] != '\0' ? fuse_mount_said.text : otherwise;
+}
+
+/* Put the options together: ours, the repository as what is mounted, the user's, which come last
+ * and so win. */
+static int
+fuse_mount_args(const struct repo *repo, const struct fuse_mount_options *options,
+    struct fuse_args *args, struct err *e)
+{
+	char *joined = NULL;
+	struct buf source = {0};
+	int rc = ERR_OK;
+
+	if (buf_printf(&source, "fsname=%s", repo->path) != ERR_OK || buf_str(&source) == NULL ||
+	    fuse_opt_add_opt(&joined, MOUNT_OPTIONS) != 0 ||
+	    fuse_opt_add_opt_escaped(&joined, buf_str(&source)) != 0 ||
+	    (options->readonly && fuse_opt_add_opt(&joined, "ro") != 0) ||
+	    (options->options != NULL && options->options[0] != '\0' &&
+		fuse_opt_add_opt(&joined, options->options) != 0) ||
+	    fuse_opt_add_arg(args, "thinkback") != 0 || fuse_opt_add_arg(args, "-o") != 0 ||
+	    fuse_opt_add_arg(args, joined) != 0)
+		rc = err_nomem(e);
+	free(joined);
+	buf_finish(&source);
+	return rc;
+}
+
+/* Make the session, with handlers of signals before there is anything to unmount. */
+static int
+fuse_mount_session(struct fuse_mount *m, const struct repo *repo,
+    const struct fuse_mount_options *options, struct err *e)
+{
+	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+	int rc = fuse_mount_args(repo, options, &args, e);
+
+	fuse_mount_said.log = NULL;
+	fuse_mount_said.text[0] = '\0';
+	fuse_set_log_func(fuse_mount_say);
+	if (rc != ERR_OK)
+		goto done;
+	m->session = fuse_session_new(&args, fuse_ops_table(), sizeof(*fuse_ops_table()), &m->fs);
+	if (m->session == NULL) {
+		rc = err_set(e, ERR_ARG, "%s", fuse_mount_reason("cannot start a FUSE session"));
+		goto done;
+	}
+	m->signals = fuse_set_signal_handlers(m->session) == 0;
+	if (!m->signals) {
+		rc = err_set(e, ERR_IO, "cannot set signal handlers");
+		goto done;
+	}
+	m->mounted = fuse_session_mount(m->session, options->mountpoint) == 0;
+	if (!m->mounted)
+		rc = err_set(e, ERR_IO, "cannot mount on %s: %s", options->mountpoint,
+		    fuse_mount_reason("is FUSE available?"));
+	fuse_mount_said.log = options->log;
+done:
+	fuse_opt_free_args(&args);
+	return rc;
+}
+
+/* Open what requests need; a repository that cannot be read is to be known before the mount. */
+static int
+fuse_mount_open(struct fuse_fs *fs, const struct fuse_mount_options *options, struct err *e)
+{
+	struct fuse_slot *slot;
+	int rc = store_create(fs->repo->packsfd, NULL, &fs->store, e);
+
+	if (rc == ERR_OK && !options->readonly)
+		rc = inbox_create(fs->repo, options->log, &fs->inbox, e);
+	if (rc == ERR_OK)
+		rc = fuse_pool_take(fs, &slot, e);
+	if (rc == ERR_OK)
+		fuse_pool_give(fs, slot);
+	return rc;
+}
+
+int
+fuse_mount_create(const struct repo *repo, const struct fuse_mount_options *options,
+    struct fuse_mount **out, struct err *e)
+{
+	struct fuse_mount *m = calloc(1, sizeof(*m));
+	int rc;
+
+	if (m == NULL)
+		return err_nomem(e);
+	m->fs.repo = repo;
+	m->fs.log = options->log;
+	m->fs.uid = options->uid;
+	m->fs.gid = options->gid;
+	atomic_init(&m->fs.epochs, false);
+	pthread_mutex_init(&m->fs.lock, NULL);
+	rc = fuse_mount_open(&m->fs, options, e);
+	if (rc == ERR_OK)
+		rc = fuse_mount_session(m, repo, options, e);
+	if (rc != ERR_OK) {
+		fuse_mount_free(m);
+		return rc;
+	}
+	*out = m;
+	return ERR_OK;
+}
+
+int
+fuse_mount_serve(struct fuse_mount *m, struct err *e)
+{
+	struct fuse_loop_config *config;
+	int rc = fuse_watch_start(&m->fs, m->session, &m->watch, e);
+	int end;
+
+	if (rc != ERR_OK)
+		return rc;
+	config = fuse_loop_cfg_create();
+	if (config == NULL)
+		return err_nomem(e);
+	fuse_loop_cfg_set_max_threads(config, MOUNT_THREADS);
+	fuse_loop_cfg_set_idle_threads(config, MOUNT_THREADS);
+	end = fuse_session_loop_mt(m->session, config);
+	fuse_loop_cfg_destroy(config);
+	fuse_watch_stop(m->watch);
+	m->watch = NULL;
+	/* A number over 0 is the signal that ended it. */
+	if (end >= 0)
+		return ERR_OK;
+	m->mounted = false;
+	return err_system(e, -end, "the mount has failed");
+}
+
+void
+fuse_mount_free(struct fuse_mount *m)
+{
+	if (m == NULL)
+		return;
+	fuse_watch_stop(m->watch);
+	if (m->mounted)
+		fuse_session_unmount(m->session);
+	if (m->signals)
+		fuse_remove_signal_handlers(m->session);
+	if (m->session != NULL)
+		fuse_session_destroy(m->session);
+	fuse_dir_finish(&m->fs);
+	inbox_free(m->fs.inbox);
+	fuse_pool_finish(&m->fs);
+	store_free(m->fs.store);
+	pthread_mutex_destroy(&m->fs.lock);
+	free(m);
+}

@@ -1,0 +1,48 @@
+/*
+ * A mount: the tree served through FUSE (the view for reading, the inbox for writing). It writes
+ * nothing but the queue, and opens no network. One mount a process: libfuse keeps its log function
+ * and its signal handlers in global variables.
+ */
+#ifndef THINKBACK_FS_FUSE_MOUNT_H
+#define THINKBACK_FS_FUSE_MOUNT_H
+
+#include "catalog/base/err.h"
+#include "catalog/base/log.h"
+#include "catalog/repo.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Opaque types. */
+struct fuse_mount;
+
+struct fuse_mount_options {
+	const char *mountpoint; /* absolute path of a directory */
+	const char *options;    /* of mount(8) and libfuse, separated by commas; NULL: none */
+	bool readonly;          /* no inbox */
+	uid_t uid;              /* owner that everything shows */
+	gid_t gid;
+	const struct log *log; /* must outlive the mount; called from any thread */
+};
+
+/*
+ * fuse_mount_create(repo, options, out, e):
+ * Open what the mount needs and mount. From now on SIGINT, SIGTERM and SIGHUP end fuse_mount_serve;
+ * block them in threads of your own. ${repo} must outlive the mount. Return ERR_OK and set ${out},
+ * to be freed with fuse_mount_free; ERR_ARG for an option that nobody knows; else as catalog_open,
+ * or a failure. Nothing is mounted then.
+ */
+int fuse_mount_create(const struct repo *repo, const struct fuse_mount_options *options,
+    struct fuse_mount **out, struct err *e);
+
+/*
+ * fuse_mount_serve(m, e):
+ * Answer requests until somebody unmounts or a signal comes: ERR_OK. Else a failure: then the mount
+ * is left as it is, so that whoever uses it gets errors and not an empty directory.
+ */
+int fuse_mount_serve(struct fuse_mount *m, struct err *e);
+
+/* fuse_mount_free(m): unmount, unless serving failed, and free ${m}, which may be NULL. */
+void fuse_mount_free(struct fuse_mount *m);
+
+#endif

@@ -1,0 +1,304 @@
+/*
+ * Dictionaries: the contracts are in dictionary.h. A dictionary's file is (thinkback-pack(5)):
+ *
+ *   header of 48 bytes | the dictionary's bytes | SHA-256 of all before
+ */
+#include "snapshot/store/dictionary.h"
+
+#include "catalog/base/bytes.h"
+#include "catalog/base/digest.h"
+#include "snapshot/store/codec.h"
+#include "snapshot/store/dictionary_internal.h"
+#include "snapshot/store/packfile.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zdict.h>
+
+#define DICTIONARY_MAGIC "TBDICT\r\n"
+#define DICTIONARY_MAGIC_LEN 8u
+#define DICTIONARY_FORMAT_VERSION 1u
+#define DICTIONARY_FLAGS_REQUIRED 0x0000ffffu /* who does not know one must not read on */
+#define DICTIONARY_HEADER 48u                 /* bytes of the file's header */
+#define DICTIONARY_FILE_MAX 1048576u          /* bytes of a dictionary in a file */
+#define DICTIONARY_SAMPLES 100u               /* fewer documents teach nothing */
+#define DICTIONARY_LEARN_MIN 262144u          /* nor do fewer bytes */
+#define DICTIONARY_SHARE 100u                 /* of the samples' bytes, one in so many */
+
+_Static_assert(DICTIONARY_MAX <= DICTIONARY_FILE_MAX, "what is trained can be stored");
+
+/* Where the fields of the header are. */
+enum {
+	FIELD_VERSION = 8,
+	FIELD_FLAGS = 12,
+	FIELD_ID = 16,
+	FIELD_TABLE = 24,
+	FIELD_LEN = 32, /* u32; the rest of the header is 0 */
+};
+
+struct dictionary {
+	uint64_t id;       /* in the repository */
+	uint32_t zstd_id;  /* in zstd's frames */
+	struct buf bytes;  /* raw */
+	ZSTD_DDict *ddict; /* owned */
+};
+
+/* ---- training ---- */
+
+/* The bytes of all samples, and the size of a dictionary for so many; 0 when they are too few. */
+static size_t
+train_size(const size_t *sizes, size_t n)
+{
+	uint64_t total = 0;
+	uint64_t size;
+
+	for (size_t i = 0; i < n; i++)
+		if (!bytes_add(total, sizes[i], &total))
+			return 0;
+	if (n < DICTIONARY_SAMPLES || n > UINT_MAX || total < DICTIONARY_LEARN_MIN)
+		return 0;
+	size = total / DICTIONARY_SHARE;
+	if (size < DICTIONARY_MIN)
+		return DICTIONARY_MIN;
+	return size < DICTIONARY_MAX ? (size_t)size : DICTIONARY_MAX;
+}
+
+int
+dictionary_train(const void *samples, const size_t *sizes, size_t n, struct buf *out, struct err *e)
+{
+	size_t size = train_size(sizes, n);
+	size_t got;
+
+	if (size == 0)
+		return ERR_ABSENT;
+	if (buf_reserve(out, size) != ERR_OK)
+		return err_nomem(e);
+	got = ZDICT_trainFromBuffer(out->data + out->len, size, samples, sizes, (unsigned)n);
+	/* Samples that have nothing in common are no failure: there is nothing to learn. */
+	if (ZDICT_isError(got) || ZDICT_getDictID(out->data + out->len, got) == 0)
+		return ERR_ABSENT;
+	out->len += got;
+	return ERR_OK;
+}
+
+/* ---- use ---- */
+
+/* Whether zstd can load these bytes as a dictionary with tables and a number of its own. */
+static bool
+dictionary_sound(const void *bytes, size_t len)
+{
+	return len <= DICTIONARY_FILE_MAX && ZDICT_getDictID(bytes, len) != 0 &&
+	       !ZDICT_isError(ZDICT_getDictHeaderSize(bytes, len));
+}
+
+int
+dictionary_create(
+    uint64_t id, const void *bytes, size_t len, struct dictionary **out, struct err *e)
+{
+	struct dictionary *d;
+
+	if (!dictionary_sound(bytes, len))
+		return packfile_damaged(PACKFILE_DICTIONARY, id, e, "it is no zstd dictionary");
+	d = calloc(1, sizeof(*d));
+	if (d == NULL || buf_append(&d->bytes, bytes, len) != ERR_OK) {
+		dictionary_free(d);
+		return err_nomem(e);
+	}
+	d->id = id;
+	d->zstd_id = ZDICT_getDictID(bytes, len);
+	d->ddict = ZSTD_createDDict(bytes, len);
+	if (d->ddict == NULL) {
+		dictionary_free(d);
+		return err_nomem(e);
+	}
+	*out = d;
+	return ERR_OK;
+}
+
+void
+dictionary_free(struct dictionary *d)
+{
+	if (d == NULL)
+		return;
+	ZSTD_freeDDict(d->ddict);
+	buf_finish(&d->bytes);
+	free(d);
+}
+
+uint64_t
+dictionary_id(const struct dictionary *d)
+{
+	return d != NULL ? d->id : 0;
+}
+
+size_t
+dictionary_memory(const struct dictionary *d)
+{
+	return sizeof(*d) + d->bytes.cap + ZSTD_sizeof_DDict(d->ddict);
+}
+
+const struct buf *
+dictionary_bytes(const struct dictionary *d)
+{
+	return &d->bytes;
+}
+
+const ZSTD_DDict *
+dictionary_ddict(const struct dictionary *d)
+{
+	return d->ddict;
+}
+
+uint32_t
+dictionary_zstd_id(const struct dictionary *d)
+{
+	return d != NULL ? d->zstd_id : 0;
+}
+
+/* ---- files ---- */
+
+/* Put header, bytes and digest together in ${out}. */
+static int
+file_encode(uint64_t id, uint64_t table_id, const void *bytes, size_t len, struct buf *out)
+{
+	uint8_t header[DICTIONARY_HEADER] = {0};
+	uint8_t full[DIGEST_FULL];
+	struct digest *d = digest_create();
+	int rc = ERR_NOMEM;
+
+	memcpy(header, DICTIONARY_MAGIC, DICTIONARY_MAGIC_LEN);
+	bytes_put32(header + FIELD_VERSION, DICTIONARY_FORMAT_VERSION);
+	bytes_put64(header + FIELD_ID, id);
+	bytes_put64(header + FIELD_TABLE, table_id);
+	bytes_put32(header + FIELD_LEN, (uint32_t)len);
+	if (d != NULL && buf_append(out, header, sizeof(header)) == ERR_OK &&
+	    buf_append(out, bytes, len) == ERR_OK && digest_start(d) == ERR_OK &&
+	    digest_update(d, out->data, out->len) == ERR_OK && digest_final(d, full) == ERR_OK)
+		rc = buf_append(out, full, sizeof(full));
+	digest_free(d);
+	return rc;
+}
+
+int
+dictionary_save(
+    int packsfd, uint64_t id, uint64_t table_id, const void *bytes, size_t len, struct err *e)
+{
+	struct packfile_writer *w;
+	struct buf file = {0};
+	int rc;
+
+	if (!dictionary_sound(bytes, len))
+		return err_set(e, ERR_ARG, "these bytes are no zstd dictionary");
+	rc = file_encode(id, table_id, bytes, len, &file);
+	if (rc != ERR_OK)
+		err_nomem(e);
+	else
+		rc = packfile_create(packsfd, PACKFILE_DICTIONARY, id, &w, e);
+	if (rc == ERR_OK) {
+		rc = packfile_append(w, file.data, file.len, e);
+		if (rc == ERR_OK)
+			rc = packfile_commit(w, e);
+		else
+			packfile_abort(w);
+	}
+	buf_finish(&file);
+	return rc;
+}
+
+/* Whether the digest at the end of ${file} is that of the bytes before. */
+static int
+file_digest_check(const struct buf *file, const char **why)
+{
+	size_t len = file->len - DIGEST_FULL;
+	uint8_t full[DIGEST_FULL];
+	struct digest *d = digest_create();
+	int rc = ERR_NOMEM;
+
+	if (d != NULL && digest_start(d) == ERR_OK && digest_update(d, file->data, len) == ERR_OK &&
+	    digest_final(d, full) == ERR_OK)
+		rc = memcmp(full, file->data + len, DIGEST_FULL) == 0 ? ERR_OK : ERR_CORRUPT;
+	digest_free(d);
+	*why = "its checksum is wrong";
+	return rc;
+}
+
+/* Judge the bytes of a whole file, of at least header and digest. */
+static int
+file_check(const struct buf *file, uint64_t id, const char **why)
+{
+	const uint8_t *p = file->data;
+	int rc;
+
+	*why = "it does not begin as a dictionary";
+	if (memcmp(p, DICTIONARY_MAGIC, DICTIONARY_MAGIC_LEN) != 0 ||
+	    bytes_get32(p + FIELD_VERSION) == 0)
+		return ERR_CORRUPT;
+	if (bytes_get32(p + FIELD_VERSION) > DICTIONARY_FORMAT_VERSION ||
+	    (bytes_get32(p + FIELD_FLAGS) & DICTIONARY_FLAGS_REQUIRED) != 0)
+		return ERR_VERSION;
+	rc = file_digest_check(file, why);
+	if (rc != ERR_OK)
+		return rc;
+	*why = "its header does not fit it";
+	if (bytes_get64(p + FIELD_ID) != id || bytes_get64(p + FIELD_TABLE) > INT64_MAX ||
+	    bytes_get32(p + FIELD_LEN) != file->len - DICTIONARY_HEADER - DIGEST_FULL)
+		return ERR_CORRUPT;
+	return ERR_OK;
+}
+
+/* Read the whole file ${f} of dictionary ${id} into ${file} and check it. */
+static int
+file_read(const struct packfile *f, uint64_t id, struct buf *file, struct err *e)
+{
+	uint64_t len = packfile_length(f);
+	char what[PACKFILE_WHAT];
+	const char *why;
+	int rc;
+
+	if (len < DICTIONARY_HEADER + DIGEST_FULL)
+		return packfile_damaged(PACKFILE_DICTIONARY, id, e, "it is cut off");
+	if (len > DICTIONARY_HEADER + DICTIONARY_FILE_MAX + DIGEST_FULL)
+		return packfile_damaged(PACKFILE_DICTIONARY, id, e, "it is too long");
+	if (codec_room(file, (size_t)len) != ERR_OK)
+		return err_nomem(e);
+	rc = packfile_read(f, 0, file->data, (size_t)len, e);
+	if (rc != ERR_OK)
+		return rc;
+	file->len = (size_t)len;
+	rc = file_check(file, id, &why);
+	if (rc == ERR_CORRUPT)
+		return packfile_damaged(PACKFILE_DICTIONARY, id, e, "%s", why);
+	if (rc == ERR_VERSION)
+		return err_set(e, rc,
+		    "%s cannot be read: its format is newer; use a newer thinkback",
+		    packfile_what(PACKFILE_DICTIONARY, id, what));
+	return rc == ERR_OK ? ERR_OK : err_nomem(e);
+}
+
+int
+dictionary_load(int packsfd, uint64_t id, uint64_t *table_id, struct buf *out, struct err *e)
+{
+	struct packfile *f;
+	struct buf file = {0};
+	int rc = packfile_open(packsfd, PACKFILE_DICTIONARY, id, &f, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	rc = file_read(f, id, &file, e);
+	packfile_close(f);
+	if (rc == ERR_OK && buf_append(out, file.data + DICTIONARY_HEADER,
+				file.len - DICTIONARY_HEADER - DIGEST_FULL) != ERR_OK)
+		rc = err_nomem(e);
+	if (rc == ERR_OK && table_id != NULL)
+		*table_id = bytes_get64(file.data + FIELD_TABLE);
+	buf_finish(&file);
+	return rc;
+}
+
+int
+dictionary_remove(int packsfd, uint64_t id, struct err *e)
+{
+	return packfile_remove(packsfd, PACKFILE_DICTIONARY, id, e);
+}

@@ -1,0 +1,330 @@
+/*
+ * The store: the contracts are in store.h. Three caches (open packs, dictionaries, decoded frames)
+ * and a pool of decompression contexts. Each cache has a lock of its own, held for lookups alone;
+ * loading a frame takes things from the other two caches, never the other way round.
+ */
+#include "snapshot/store/store.h"
+
+#include "snapshot/store/cache.h"
+#include "snapshot/store/dictionary.h"
+#include "snapshot/store/pack_internal.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STORE_READERS 32u         /* idle readers kept */
+#define STORE_DICTIONARY_SHARE 4u /* of pack_bytes, one part in so many is for dictionaries */
+#define STORE_NO_LIMIT SIZE_MAX
+
+struct store {
+	int packsfd;                /* not owned */
+	struct cache *packs;        /* struct pack, by number */
+	struct cache *dictionaries; /* struct dictionary, by number */
+	struct cache *frames;       /* struct store_frame, by pack, its contents and frame number */
+	pthread_mutex_t lock;       /* guards the pool */
+	unsigned idle;              /* readers in the pool */
+	struct pack_reader *readers[STORE_READERS]; /* the pool */
+};
+
+/* A decoded frame. */
+struct store_frame {
+	struct buf bytes; /* decoded */
+	uint32_t first;   /* ordinal of its first document */
+};
+
+/* What loading needs to know; only what applies is set. */
+struct store_load {
+	struct store *s;
+	uint64_t id;             /* of the pack or dictionary */
+	const struct pack *pack; /* of the frame */
+	uint64_t frame;          /* its number in the pack */
+};
+
+static void
+store_pack_drop(void *value)
+{
+	pack_close(value);
+}
+
+static void
+store_dictionary_drop(void *value)
+{
+	dictionary_free(value);
+}
+
+static void
+store_frame_drop(void *value)
+{
+	struct store_frame *f = value;
+
+	buf_finish(&f->bytes);
+	free(f);
+}
+
+int
+store_create(int packsfd, const struct store_options *options, struct store **out, struct err *e)
+{
+	static const struct store_options none;
+	const struct store_options *o = options != NULL ? options : &none;
+	size_t frame_bytes = o->frame_bytes > 0 ? o->frame_bytes : STORE_FRAME_BYTES;
+	size_t pack_bytes = o->pack_bytes > 0 ? o->pack_bytes : STORE_PACK_BYTES;
+	size_t dictionary_bytes = pack_bytes / STORE_DICTIONARY_SHARE;
+	struct store *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return err_nomem(e);
+	if (pthread_mutex_init(&s->lock, NULL) != 0) {
+		free(s);
+		return err_nomem(e);
+	}
+	s->packsfd = packsfd;
+	s->packs = cache_create(
+	    pack_bytes - dictionary_bytes, o->packs > 0 ? o->packs : STORE_PACKS, store_pack_drop);
+	s->dictionaries = cache_create(dictionary_bytes, STORE_NO_LIMIT, store_dictionary_drop);
+	s->frames = cache_create(frame_bytes, STORE_NO_LIMIT, store_frame_drop);
+	if (s->packs == NULL || s->dictionaries == NULL || s->frames == NULL) {
+		store_free(s);
+		return err_nomem(e);
+	}
+	*out = s;
+	return ERR_OK;
+}
+
+void
+store_free(struct store *s)
+{
+	if (s == NULL)
+		return;
+	while (s->idle > 0)
+		pack_reader_free(s->readers[--s->idle]);
+	cache_free(s->frames);
+	cache_free(s->dictionaries);
+	cache_free(s->packs);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+/* ---- readers ---- */
+
+/* The one that was given back last: most likely it has the right index block. */
+static struct pack_reader *
+store_reader_take(struct store *s)
+{
+	struct pack_reader *r = NULL;
+
+	pthread_mutex_lock(&s->lock);
+	if (s->idle > 0)
+		r = s->readers[--s->idle];
+	pthread_mutex_unlock(&s->lock);
+	return r != NULL ? r : pack_reader_create();
+}
+
+static void
+store_reader_give(struct store *s, struct pack_reader *r)
+{
+	pthread_mutex_lock(&s->lock);
+	if (s->idle < STORE_READERS) {
+		s->readers[s->idle++] = r;
+		r = NULL;
+	}
+	pthread_mutex_unlock(&s->lock);
+	pack_reader_free(r);
+}
+
+/* ---- loading ---- */
+
+/* A file that the catalogue knows and that is not there is damage. */
+static int
+store_missing(int rc, struct err *e)
+{
+	if (rc != ERR_ABSENT)
+		return rc;
+	if (e != NULL)
+		e->code = ERR_CORRUPT;
+	return ERR_CORRUPT;
+}
+
+static int
+store_pack_load(void *arg, void **value, size_t *bytes, struct err *e)
+{
+	const struct store_load *load = arg;
+	struct pack *p;
+	int rc = store_missing(pack_open(load->s->packsfd, load->id, &p, e), e);
+
+	if (rc != ERR_OK)
+		return rc;
+	*value = p;
+	*bytes = pack_memory(p);
+	return ERR_OK;
+}
+
+static int
+store_pack(struct store *s, uint64_t id, struct cache_slot **out, struct err *e)
+{
+	struct store_load load = {.s = s, .id = id};
+
+	return cache_get(s->packs, &(struct cache_key){.a = id}, store_pack_load, &load, out, e);
+}
+
+static int
+store_dictionary_load(void *arg, void **value, size_t *bytes, struct err *e)
+{
+	const struct store_load *load = arg;
+	struct dictionary *d;
+	struct buf raw = {0};
+	int rc = store_missing(dictionary_load(load->s->packsfd, load->id, NULL, &raw, e), e);
+
+	if (rc == ERR_OK)
+		rc = dictionary_create(load->id, raw.data, raw.len, &d, e);
+	buf_finish(&raw);
+	if (rc != ERR_OK)
+		return rc;
+	*value = d;
+	*bytes = dictionary_memory(d);
+	return ERR_OK;
+}
+
+/* The dictionary ${id}; for 0 ${out} stays NULL. */
+static int
+store_dictionary(struct store *s, uint64_t id, struct cache_slot **out, struct err *e)
+{
+	struct store_load load = {.s = s, .id = id};
+
+	if (id == 0)
+		return ERR_OK;
+	return cache_get(
+	    s->dictionaries, &(struct cache_key){.a = id}, store_dictionary_load, &load, out, e);
+}
+
+static int
+store_frame_load(void *arg, void **value, size_t *bytes, struct err *e)
+{
+	const struct store_load *load = arg;
+	struct store *s = load->s;
+	struct cache_slot *dict = NULL;
+	struct pack_reader *r = store_reader_take(s);
+	struct store_frame *f = calloc(1, sizeof(*f));
+	int rc = r != NULL && f != NULL ? ERR_OK : err_nomem(e);
+
+	if (rc == ERR_OK)
+		rc = store_dictionary(s, pack_describe(load->pack)->dictionary_id, &dict, e);
+	if (rc == ERR_OK)
+		rc = pack_frame_read(load->pack, r, dict != NULL ? cache_value(dict) : NULL,
+		    load->frame, &f->bytes, &f->first, e);
+	cache_release(s->dictionaries, dict);
+	if (r != NULL)
+		store_reader_give(s, r);
+	if (rc != ERR_OK) {
+		if (f != NULL)
+			store_frame_drop(f);
+		return rc;
+	}
+	*value = f;
+	*bytes = sizeof(*f) + f->bytes.cap;
+	return ERR_OK;
+}
+
+static int
+store_frame(
+    struct store *s, const struct pack *p, uint64_t frame, struct cache_slot **out, struct err *e)
+{
+	struct store_load load = {.s = s, .pack = p, .frame = frame};
+	/* A pack that gc has written again has other frames under the same numbers. */
+	struct cache_key key = {.a = pack_describe(p)->pack_id, .b = p->identity, .c = frame};
+
+	return cache_get(s->frames, &key, store_frame_load, &load, out, e);
+}
+
+/* ---- reading ---- */
+
+static int
+store_absent(uint64_t pack_id, uint32_t ordinal, struct err *e)
+{
+	return err_set(
+	    e, ERR_ABSENT, "pack %016" PRIx64 " has no document %" PRIu32, pack_id, ordinal);
+}
+
+/* Append the wanted part of a document. */
+static int
+store_copy(const uint8_t *data, size_t len, size_t off, size_t room, struct buf *out, struct err *e)
+{
+	if (off >= len)
+		return ERR_OK;
+	if (room > len - off)
+		room = len - off;
+	return buf_append(out, data + off, room) == ERR_OK ? ERR_OK : err_nomem(e);
+}
+
+/* store_read in an open pack. */
+static int
+store_read_pack(struct store *s, const struct pack *p, uint32_t ordinal, size_t off, size_t room,
+    struct buf *out, size_t *size, struct err *e)
+{
+	uint64_t id = pack_describe(p)->pack_id;
+	struct cache_slot *slot;
+	const struct store_frame *f;
+	const uint8_t *data;
+	uint64_t frame;
+	size_t len;
+	int rc;
+
+	if (pack_frame_of(p, ordinal, &frame) != ERR_OK)
+		return store_absent(id, ordinal, e);
+	rc = store_frame(s, p, frame, &slot, e);
+	if (rc != ERR_OK)
+		return rc;
+	f = cache_value(slot);
+	rc = pack_frame_document(f->bytes.data, f->bytes.len, f->first, ordinal, &data, &len);
+	if (rc == ERR_OK)
+		rc = store_copy(data, len, off, room, out, e);
+	else if (rc == ERR_ABSENT)
+		store_absent(id, ordinal, e);
+	else
+		packfile_damaged(PACKFILE_PACK, id, e, "frame %" PRIu64, frame);
+	cache_release(s->frames, slot);
+	if (rc == ERR_OK)
+		*size = len;
+	return rc;
+}
+
+int
+store_read(struct store *s, uint64_t pack_id, uint32_t ordinal, size_t off, size_t room,
+    struct buf *out, size_t *size, struct err *e)
+{
+	struct cache_slot *slot;
+	int rc = store_pack(s, pack_id, &slot, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	rc = store_read_pack(s, cache_value(slot), ordinal, off, room, out, size, e);
+	cache_release(s->packs, slot);
+	return rc;
+}
+
+int
+store_entry(struct store *s, uint64_t pack_id, uint32_t ordinal, struct pack_entry *entry,
+    uint64_t *snapshot_id, uint64_t *table_id, struct err *e)
+{
+	struct cache_slot *slot;
+	struct pack_reader *r;
+	const struct pack *p;
+	int rc = store_pack(s, pack_id, &slot, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	p = cache_value(slot);
+	r = store_reader_take(s);
+	rc = r != NULL ? pack_entry_of(p, r, ordinal, entry, e) : err_nomem(e);
+	if (r != NULL)
+		store_reader_give(s, r);
+	if (rc == ERR_OK) {
+		*snapshot_id = pack_describe(p)->snapshot_id;
+		*table_id = pack_describe(p)->table_id;
+	} else if (rc == ERR_ABSENT) {
+		store_absent(pack_id, ordinal, e);
+	}
+	cache_release(s->packs, slot);
+	return rc;
+}

@@ -1,0 +1,193 @@
+/* The worker's loop: the contract is in worker.h. */
+#include "snapshot/worker.h"
+
+#include "catalog/base/date.h"
+#include "snapshot/worker_internal.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#define WORKER_POLL 250  /* ms between looks at the queue */
+#define WORKER_LOOK 1000 /* ms until the queue is asked though it has not changed */
+#define WORKER_STEPS 256 /* steps between looks at the clock */
+
+/* ---- stopping and waiting ---- */
+
+/* Wait up to ${ms}; notice that the parent has gone, or that a signal has come. */
+static void
+worker_wait(struct worker *w, int ms)
+{
+	struct pollfd p = {.fd = w->options->parent_fd, .events = POLLIN};
+	char byte;
+
+	if (poll(&p, p.fd >= 0 ? 1 : 0, ms) <= 0 || p.revents == 0)
+		return;
+	if ((p.revents & POLLIN) == 0 || read(p.fd, &byte, 1) <= 0)
+		w->orphan = true;
+}
+
+bool
+worker_stopping(const struct worker *w)
+{
+	return w->orphan || (w->options->stop != NULL && *w->options->stop != 0);
+}
+
+int
+worker_renew(struct worker *w, struct err *e)
+{
+	int64_t now = date_now();
+
+	if (now - w->renewed < w->lease / 4 && now >= w->renewed)
+		return ERR_OK;
+	w->renewed = now;
+	for (size_t i = 0; i < w->n; i++) {
+		int rc = ERR_OK;
+		if (w->fate[i] == WORKER_OPEN)
+			rc = queue_renew(w->queue, w->batch[i].id, w->owner, now, w->lease, e);
+		/* Losing one is no reason to stop: carried out twice is harmless. */
+		if (rc != ERR_OK && rc != ERR_WRONG_STATE)
+			return rc;
+	}
+	return ERR_OK;
+}
+
+int
+worker_step(void *arg, struct err *e)
+{
+	struct worker *w = arg;
+
+	if (w->steps-- > 0)
+		return ERR_OK;
+	w->steps = WORKER_STEPS;
+	worker_wait(w, 0);
+	if (worker_stopping(w))
+		return err_set(e, ERR_INTR, "the worker was told to stop");
+	return worker_renew(w, e);
+}
+
+/* ---- the loop ---- */
+
+/* Wait until another connection has changed the queue, or it is time to ask all the same. */
+static int
+worker_idle(struct worker *w, uint64_t seen, struct err *e)
+{
+	uint64_t generation = seen;
+	int rc = ERR_OK;
+
+	for (int ms = 0; ms < WORKER_LOOK && rc == ERR_OK && generation == seen;
+	     ms += WORKER_POLL) {
+		worker_wait(w, WORKER_POLL);
+		if (worker_stopping(w))
+			return ERR_OK;
+		rc = queue_generation(w->queue, &generation, e);
+	}
+	return rc;
+}
+
+/* Carry out one batch. Sets ${idle} when there was none. */
+static int
+worker_turn(struct worker *w, bool *idle, struct err *e)
+{
+	int rc =
+	    queue_claim(w->queue, w->owner, date_now(), w->lease, w->batch, WORKER_BATCH, &w->n, e);
+
+	*idle = rc == ERR_OK && w->n == 0;
+	return rc == ERR_OK && !*idle ? worker_batch_run(w, e) : rc;
+}
+
+static int
+worker_loop(struct worker *w, struct err *e)
+{
+	uint64_t generation;
+	bool idle;
+	int rc;
+
+	worker_wait(w, 0);
+	while (!worker_stopping(w)) {
+		rc = queue_generation(w->queue, &generation, e);
+		if (rc == ERR_OK)
+			rc = worker_turn(w, &idle, e);
+		if (rc == ERR_OK && idle && w->options->once)
+			return ERR_OK;
+		if (rc == ERR_OK && idle)
+			rc = worker_idle(w, generation, e);
+		/* A full disk or a long transaction of somebody else's: it can become better. */
+		if ((rc == ERR_BUSY || rc == ERR_NOSPACE) && !w->options->once) {
+			log_line(w->options->log, LOG_WARNING, "%s; trying again", e->text);
+			worker_wait(w, WORKER_LOOK);
+			rc = ERR_OK;
+		}
+		if (rc != ERR_OK)
+			return rc;
+	}
+	return ERR_OK;
+}
+
+/* A name that no other worker has: host, process, and a random number. */
+static int
+worker_name(struct worker *w, struct err *e)
+{
+	char host[64] = "";
+	uint32_t random;
+
+	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		return err_system(e, errno, "cannot get a random number");
+	if (gethostname(host, sizeof(host) - 1) != 0)
+		host[0] = '\0';
+	snprintf(w->owner, sizeof(w->owner), "%s:%ld:%08lx", host, (long)getpid(),
+	    (unsigned long)random);
+	return ERR_OK;
+}
+
+static int
+worker_open(struct worker *w, struct err *e)
+{
+	struct buf path = {0};
+	int rc = worker_name(w, e);
+
+	if (rc == ERR_OK && w->options->target != NULL)
+		rc = target_open(w->options->target, &w->target, e);
+	else if (rc == ERR_OK && buf_printf(&path, "%s/restores", w->repo->path) == ERR_OK &&
+		 buf_str(&path) != NULL)
+		rc = target_open((const char *)path.data, &w->target, e);
+	else if (rc == ERR_OK)
+		rc = err_nomem(e);
+	buf_finish(&path);
+	if (rc == ERR_OK)
+		rc = catalog_open(w->repo, CATALOG_READ, &w->catalog, e);
+	return rc == ERR_OK ? queue_open(w->repo, true, &w->queue, e) : rc;
+}
+
+int
+worker_run(const struct repo *repo, const struct worker_options *options,
+    struct worker_result *result, struct err *e)
+{
+	struct worker_result unwanted;
+	struct worker *w = calloc(1, sizeof(*w));
+	struct err why = {0};
+	int rc;
+
+	if (result == NULL)
+		result = &unwanted;
+	*result = (struct worker_result){0};
+	if (w == NULL)
+		return err_nomem(e);
+	w->repo = repo;
+	w->options = options;
+	w->result = result;
+	w->lease = options->lease > 0 ? options->lease : WORKER_LEASE;
+	rc = worker_open(w, &why);
+	if (rc == ERR_OK)
+		rc = worker_loop(w, &why);
+	if (rc != ERR_OK)
+		rc = err_set(e, rc, "%s", why.text[0] != '\0' ? why.text : err_str(rc));
+	target_close(w->target);
+	queue_close(w->queue);
+	catalog_close(w->catalog);
+	free(w);
+	return rc;
+}

@@ -1,0 +1,56 @@
+#!/bin/bash
+# A mount whose process is killed answers ENOTCONN, never an empty directory, so that rsync --delete
+# keeps the mirror; it can be taken down and mounted again. A signal ends it cleanly.
+# shellcheck source=tests/mount/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+repository
+mount_start
+mkdir "$work/mirror"
+rsync -a "$mnt/shop/" "$work/mirror/"
+find "$work/mirror" | sort >"$work/want"
+
+kill -KILL "$daemon"
+wait "$daemon" || true
+is_mounted || fail 'the mount went away with its process'
+for path in "$mnt" "$mnt/shop" "$mnt/shop/orders/shard-00/latest" "$mnt/shop/empty/shard-00/$day1"; do
+	equal ENOTCONN "$(probe errno stat "$path")" "$path of a dead mount"
+	equal ENOTCONN "$(probe errno read "$path")" "$path of a dead mount, opened"
+done
+expect 2 ls "$mnt"
+silent out
+expect 23 rsync -a --delete "$mnt/shop/" "$work/mirror/"
+find "$work/mirror" | sort >"$work/got"
+same "$work/want" "$work/got"
+
+unmount
+mount_start
+diff -r "$mnt/shop" "$work/mirror"
+mount_stop
+
+# No process may outlive its mount.
+ours() {
+	grep -slaF "$work" /proc/[0-9]*/cmdline | grep -vxE "/proc/($$|self|thread-self)/cmdline" || true
+}
+for signal in TERM INT HUP; do
+	mount_start
+	exec 5<"$mnt/shop/coupons/shard-00/latest/WELCOME10.json"
+	exec 5<&-
+	kill -"$signal" "$daemon"
+	status=0
+	wait "$daemon" || status=$?
+	equal 0 "$status" "status after SIG$signal"
+	! is_mounted || fail "still mounted after SIG$signal"
+	equal '' "$(ls -A "$mnt")" 'the bare mountpoint'
+done
+
+# Without -f it returns when the mount answers, and ends with the unmount.
+expect 0 tb mount "$mnt"
+silent out
+is_mounted || fail 'mount came back without a mount'
+equal 'shop telemetry' "$(entries "$mnt")" 'databases'
+[ -n "$(ours)" ] || fail 'no process serves the mount'
+unmount
+no_process() {
+	[ -z "$(ours)" ]
+}
+soon 10 no_process || fail "left over: $(tr '\0' ' ' <"$(ours | head -n 1)")"
