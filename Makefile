@@ -30,7 +30,7 @@ SAN ?=
 TIME ?= 60
 T ?=
 
-PACKAGES = fuse3 sqlite3 libzstd libarchive zlib libcrypto
+PACKAGES = fuse3 sqlite3 libzstd libarchive zlib libcrypto libssl
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 

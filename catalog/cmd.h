@@ -88,6 +88,7 @@ int cmd_finish(const struct cmd_env *env, int code);
 /* A progress bar on stderr; silent unless that is a terminal. Zero it before cmd_progress_start. */
 struct cmd_progress {
 	bool on;           /* shown at all */
+	bool counted;      /* done and total count items, not bytes; set it after the start */
 	const char *label; /* what is being done, not owned */
 	int64_t started;   /* ms */
 	int64_t drawn;     /* ms, last drawing */
@@ -96,7 +97,8 @@ struct cmd_progress {
 /*
  * cmd_progress_start(p, env, label), cmd_progress_show(p, done, total, items, unit),
  * cmd_progress_end(p):
- * Show (at most ten times a second) a bar with bytes done of total, percent, ${items} with their
+ * Show (at most ten times a second) a bar with bytes (or items) done of total, percent, ${items}
+ * with their
  * ${unit} ("documents") a second, and time left; take it away at the end.
  */
 void cmd_progress_start(struct cmd_progress *p, const struct cmd_env *env, const char *label);

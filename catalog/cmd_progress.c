@@ -53,9 +53,12 @@ cmd_progress_show(
 	memset(bar, '#', cells);
 	bar[PROGRESS_CELLS] = '\0';
 	progress_left(left, sizeof(left), elapsed, part);
-	fprintf(stderr, "\r\033[K%s [%s] %3.0f%%  %s of %s  %llu %s, %.0f/s  %s", p->label, bar,
-	    part * 100, num_size_text(done, size[0]), num_size_text(total, size[1]),
-	    (unsigned long long)items, unit, (double)items * 1000 / (double)elapsed, left);
+	fprintf(stderr, "\r\033[K%s [%s] %3.0f%%  ", p->label, bar, part * 100);
+	if (!p->counted)
+		fprintf(stderr, "%s of %s  ", num_size_text(done, size[0]),
+		    num_size_text(total, size[1]));
+	fprintf(stderr, "%llu %s, %.0f/s  %s", (unsigned long long)items, unit,
+	    (double)items * 1000 / (double)elapsed, left);
 	fflush(stderr);
 }
 

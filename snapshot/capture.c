@@ -78,17 +78,7 @@ capture_close(struct capture *c)
 static bool
 run_wants(const struct run *r, const char *database, const char *table)
 {
-	size_t len = strlen(database);
-
-	if (r->options->n_only == 0)
-		return true;
-	for (size_t i = 0; i < r->options->n_only; i++) {
-		const char *only = r->options->only[i];
-		if (strncmp(only, database, len) == 0 &&
-		    (only[len] == '\0' || (only[len] == '.' && strcmp(only + len + 1, table) == 0)))
-			return true;
-	}
-	return false;
+	return source_wanted(r->options->only, r->options->n_only, database, table);
 }
 
 /* The table of that name, new when it is not known; NULL when out of memory or over the limit. */

@@ -12,7 +12,7 @@
 #include "catalog/base/log.h"
 #include "catalog/repo.h"
 #include "catalog/snapshots.h"
-#include "snapshot/archive/source.h"
+#include "snapshot/source.h"
 
 #include <signal.h>
 #include <stdbool.h>

@@ -1,7 +1,8 @@
-/* thinkback snapshot: take snapshots of archives and directories. */
+/* thinkback snapshot: take snapshots of archives, directories and servers. */
 #include "catalog/base/date.h"
 #include "catalog/base/num.h"
 #include "snapshot/capture.h"
+#include "snapshot/cmd_password.h"
 #include "snapshot/cmds.h"
 
 #include <getopt.h>
@@ -21,8 +22,12 @@ struct snapshot {
 	const struct cmd_env *env;
 	struct capture *capture;
 	struct capture_options options;
-	const char **only; /* -e, owned */
-	struct job *jobs;  /* owned */
+	const char **only;           /* -e, owned */
+	struct source_server server; /* how to read servers */
+	const char *password_file;   /* --password-file; NULL: not given */
+	bool password_ask;           /* -p */
+	struct buf password;         /* wiped at the end */
+	struct job *jobs;            /* owned */
 	size_t n_jobs;
 	struct cmd_progress progress;
 	const char *source;   /* label of the one at work */
@@ -122,6 +127,13 @@ job_compare(const void *a, const void *b)
 	return strcmp(x->path, y->path);
 }
 
+static int
+job_open(const struct snapshot *s, const char *path, struct source **out, struct err *e)
+{
+	return source_is_server(path) ? source_open_server(path, &s->server, out, e)
+				      : source_open(path, out, e);
+}
+
 /* Put every date of the source ${path} on the list. */
 static int
 jobs_add(struct snapshot *s, const char *path, struct err *e)
@@ -131,10 +143,12 @@ jobs_add(struct snapshot *s, const char *path, struct err *e)
 	size_t n;
 	int rc;
 
-	if (strstr(path, "://") != NULL)
+	if (source_is_server(path) && s->options.has_date)
 		return err_set(e, ERR_ARG,
-		    "%s: live servers cannot be read yet; give an archive of rethinkdb dump", path);
-	rc = source_open(path, &source, e);
+		    "%s: --at is for archives; a snapshot of a server is of the time it is taken "
+		    "at",
+		    path);
+	rc = job_open(s, path, &source, e);
 	if (rc != ERR_OK)
 		return rc;
 	n = source_runs(source);
@@ -162,14 +176,16 @@ job_run(struct snapshot *s, const struct job *job, struct err *e)
 {
 	struct capture_result result = {0};
 	struct source *source;
-	int rc = source_open(job->path, &source, e);
+	bool live = source_is_server(job->path);
+	int rc = job_open(s, job->path, &source, e);
 
 	if (rc != ERR_OK)
 		return rc;
 	s->source = source_label(source);
 	s->headed = false;
-	date_name(job->date, s->date);
+	date_name(live ? source_run(source, job->run).date : job->date, s->date);
 	cmd_progress_start(&s->progress, s->env, s->source);
+	s->progress.counted = live;
 	rc = capture_run(s->capture, source, job->run, &s->options, &result, e);
 	cmd_progress_end(&s->progress);
 	if (rc == ERR_OK || result.tables > 0)
@@ -184,31 +200,84 @@ job_run(struct snapshot *s, const struct job *job, struct err *e)
 
 /* ---- the command ---- */
 
+/* Take one option. Return false when it is bad, said already. */
+static bool
+read_option(struct snapshot *s, int c)
+{
+	switch (c) {
+	case 'a':
+		s->options.has_date = true;
+		if (date_parse(optarg, &s->options.date) == ERR_OK)
+			return true;
+		cmd_usage(s->env, &cmd_snapshot,
+		    "\"%s\" is no date; write it as 2026-11-18T03:00:00Z", optarg);
+		return false;
+	case 'e':
+		s->only[s->options.n_only++] = optarg;
+		return true;
+	case 'u':
+		s->server.user = optarg;
+		return true;
+	case 'p':
+		s->password_ask = true;
+		return true;
+	case 'P':
+		s->password_file = optarg;
+		return true;
+	case 't':
+		s->server.tls_ca = optarg;
+		return true;
+	case 'o':
+		s->server.read_outdated = true;
+		return true;
+	case 'm':
+		if (num_parse(optarg, 1000000000, &s->server.max_rate) == ERR_OK &&
+		    s->server.max_rate > 0)
+			return true;
+		cmd_usage(s->env, &cmd_snapshot, "--max-rate takes documents a second, not \"%s\"",
+		    optarg);
+		return false;
+	default:
+		cmd_usage(s->env, &cmd_snapshot, "see thinkback snapshot --help");
+		return false;
+	}
+}
+
 static int
 read_options(struct snapshot *s, int argc, char **argv)
 {
 	static const struct option longs[] = {{"at", required_argument, NULL, 'a'},
-	    {"export", required_argument, NULL, 'e'}, {NULL, 0, NULL, 0}};
+	    {"export", required_argument, NULL, 'e'}, {"user", required_argument, NULL, 'u'},
+	    {"password", no_argument, NULL, 'p'}, {"password-file", required_argument, NULL, 'P'},
+	    {"tls-cert", required_argument, NULL, 't'}, {"read-outdated", no_argument, NULL, 'o'},
+	    {"max-rate", required_argument, NULL, 'm'}, {NULL, 0, NULL, 0}};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "e:", longs, NULL)) != -1) {
-		switch (c) {
-		case 'a':
-			if (date_parse(optarg, &s->options.date) != ERR_OK)
-				return cmd_usage(s->env, &cmd_snapshot,
-				    "\"%s\" is no date; write it as 2026-11-18T03:00:00Z", optarg);
-			s->options.has_date = true;
-			break;
-		case 'e':
-			s->only[s->options.n_only++] = optarg;
-			break;
-		default:
-			return cmd_usage(s->env, &cmd_snapshot, "see thinkback snapshot --help");
-		}
-	}
+	while ((c = getopt_long(argc, argv, "e:u:p", longs, NULL)) != -1)
+		if (!read_option(s, c))
+			return CMD_USAGE;
 	if (optind == argc)
-		return cmd_usage(s->env, &cmd_snapshot, "name an archive or a directory");
+		return cmd_usage(s->env, &cmd_snapshot, "name an archive, a directory or a server");
+	if (s->password_ask && s->password_file != NULL)
+		return cmd_usage(
+		    s->env, &cmd_snapshot, "-p and --password-file exclude each other");
 	return CMD_DONE;
+}
+
+/* Fetch the password from where the options say. */
+static int
+read_password(struct snapshot *s)
+{
+	struct err e = {0};
+	int rc = ERR_OK;
+
+	if (s->password_file != NULL)
+		rc = cmd_password_file(s->password_file, &s->password, &e);
+	else if (s->password_ask)
+		rc = cmd_password_ask(&s->password, &e);
+	s->server.password = s->password.data;
+	s->server.password_len = s->password.len;
+	return rc == ERR_OK ? CMD_DONE : cmd_fail(s->env, &e);
 }
 
 static int
@@ -258,12 +327,18 @@ cmd_snapshot_run(const struct cmd_env *env, int argc, char **argv)
 	    .table_done = show_table,
 	    .table_failed = show_failed,
 	    .arg = &s};
+	s.server = (struct source_server){.stop = &cmd_stop, .log = &env->log};
 	code = read_options(&s, argc, argv);
+	s.server.only = s.only;
+	s.server.n_only = s.options.n_only;
+	if (code == CMD_DONE)
+		code = read_password(&s);
 	if (code == CMD_DONE && cmd_open(env, &cmd_snapshot, &repo, &code)) {
 		cmd_catch_signals();
 		code = run_jobs(&s, repo, argv + optind);
 		repo_close(repo);
 	}
+	cmd_password_forget(&s.password);
 	free(s.jobs);
 	free(s.only);
 	return code;
@@ -271,18 +346,31 @@ cmd_snapshot_run(const struct cmd_env *env, int argc, char **argv)
 
 const struct cmd cmd_snapshot = {
     .name = "snapshot",
-    .synopsis = "[--at DATE] [-e DB[.TABLE]] SOURCE ...",
+    .synopsis = "[--at DATE] [-e DB[.TABLE]] [-u USER] [-p] [--password-file FILE]\n"
+		"       [--tls-cert CAFILE] [--read-outdated] [--max-rate DOCS/S] SOURCE ...",
     .summary = "take snapshots",
     .help = "Take a snapshot of every table in each SOURCE; several are taken oldest first.\n"
 	    "Only documents that are new or have changed are stored.\n"
 	    "\n"
-	    "SOURCE is an archive of rethinkdb dump (.tar.gz), a directory of rethinkdb\n"
-	    "export, or a tree of documents copied from a mount.\n"
+	    "SOURCE is a server (rethinkdb://[USER@]HOST[:PORT]), an archive of rethinkdb\n"
+	    "dump (.tar.gz), a directory of rethinkdb export, or a tree of documents copied\n"
+	    "from a mount.\n"
 	    "\n"
 	    "      --at DATE        date of the snapshots, instead of the one that SOURCE has in\n"
 	    "                       its name: 2026-11-18T03:00:00Z; without Z in local time\n"
 	    "  -e, --export DB[.TABLE]\n"
 	    "                       take this database or table alone; may be repeated\n"
+	    "\n"
+	    "Of servers; thinkback-rethinkdb(7) tells which permissions are needed:\n"
+	    "  -u, --user USER      log in as USER (default: admin)\n"
+	    "  -p, --password       ask for the password on the terminal\n"
+	    "      --password-file FILE\n"
+	    "                       read the password from the first line of FILE\n"
+	    "      --tls-cert CAFILE\n"
+	    "                       use TLS, and trust the certificates in CAFILE\n"
+	    "      --read-outdated  let any replica answer, to spare the primaries\n"
+	    "      --max-rate DOCS/S\n"
+	    "                       read no more documents a second than this\n"
 	    "\n"
 	    "Exit status: 0 done, 1 nothing was taken, 3 some tables were not taken.\n",
     .run = cmd_snapshot_run,

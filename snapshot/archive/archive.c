@@ -7,7 +7,7 @@
  * the first block of zeros and keeps a sparse file's map in memory, however long. So the end of the
  * archive is checked here, and how much it may read for one header is limited.
  */
-#include "snapshot/archive/source_internal.h"
+#include "snapshot/source_internal.h"
 
 #include "catalog/base/buf.h"
 #include "catalog/tables.h"

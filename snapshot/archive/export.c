@@ -3,7 +3,7 @@
  * come in bytewise order, each one's .info before its documents. A file that cannot be read makes
  * its table bad and leaves the others. Contracts: source.h.
  */
-#include "snapshot/archive/source_internal.h"
+#include "snapshot/source_internal.h"
 
 #include "catalog/base/buf.h"
 #include "catalog/base/file.h"

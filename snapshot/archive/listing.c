@@ -2,7 +2,7 @@
 #include "snapshot/archive/listing.h"
 
 #include "catalog/tables.h"
-#include "snapshot/archive/source.h"
+#include "snapshot/source.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* The documents of a file, block by block: the contracts are in rows.h. */
 #include "snapshot/archive/rows.h"
 
-#include "snapshot/archive/source.h"
+#include "snapshot/source.h"
 
 int
 rows_begin(struct rows *r, bool ndjson, rows_block *block, void *arg, struct err *e)

@@ -4,7 +4,7 @@
  * what stands anywhere else ("latest", restores that were copied in) is not looked at. Directories
  * are read as they come, so that memory stays flat whatever they hold. Contracts: source.h.
  */
-#include "snapshot/archive/source_internal.h"
+#include "snapshot/source_internal.h"
 
 #include "catalog/base/buf.h"
 #include "catalog/base/date.h"

@@ -3,16 +3,11 @@
 
 #include "catalog/base/num.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #define ADDRESS_SCHEME "rethinkdb://"
-
-bool
-address_is(const char *text)
-{
-	return strstr(text, "://") != NULL;
-}
 
 static int
 address_hex(char c)

@@ -4,8 +4,6 @@
 
 #include "catalog/base/err.h"
 
-#include <stdbool.h>
-
 #define ADDRESS_TEXT 256     /* room for a host or a user with its NUL */
 #define ADDRESS_PORT "28015" /* a server's driver port, unless told otherwise */
 
@@ -15,9 +13,6 @@ struct address {
 	char user[ADDRESS_TEXT];      /* "" when not given; %XX are decoded */
 	char name[ADDRESS_TEXT + 16]; /* "HOST:PORT" for people, IPv6 in brackets */
 };
-
-/* address_is(text): whether ${text} begins with a scheme, "rethinkdb://" or another one. */
-bool address_is(const char *text);
 
 /*
  * address_parse(text, out, e):

@@ -12,9 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SCRAM_ROUNDS_MAX 1000000u /* of password hashing that a server may ask for (it uses 4096)  \
-				   */
-#define SCRAM_HASH 32             /* bytes of SHA-256 */
+#define SCRAM_ROUNDS_MAX                                                                           \
+	1000000u      /* of password hashing that a server may ask for (it uses 4096)              \
+		       */
+#define SCRAM_HASH 32 /* bytes of SHA-256 */
 
 /* What a client knows before it has talked to the server. */
 struct scram_login {

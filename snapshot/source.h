@@ -1,19 +1,22 @@
 /*
- * Sources that are files: rethinkdb dump archives (a gzipped tar, read as a stream and never
- * unpacked to disk), rethinkdb export directories (DB/TABLE.json or .ndjson with DB/TABLE.info),
- * and trees of documents as the mount shows them (DB/TABLE/shard-NN/DATE/NAME.json with
- * .table.json), which may hold several dates. The layout of an archive: official driver's _dump.py
- * and _export.py; entries are TOP/DB/TABLE.json and TOP/DB/TABLE.info in any order.
+ * Where documents come from: live servers, and what is in files: rethinkdb dump archives (a gzipped
+ * tar, read as a stream and never unpacked to disk), rethinkdb export directories (DB/TABLE.json or
+ * .ndjson with DB/TABLE.info), and trees of documents as the mount shows them
+ * (DB/TABLE/shard-NN/DATE/NAME.json with .table.json), which may hold several dates. The layout of
+ * an archive: official driver's _dump.py and _export.py; entries are TOP/DB/TABLE.json and
+ * TOP/DB/TABLE.info in any order.
  *
  * Everything in a source is hostile. A struct source belongs to one thread at a time. Memory: one
  * document (at most SOURCE_DOCUMENT_MAX), one .info, and the list of tables (SOURCE_TABLES_MAX).
  */
-#ifndef THINKBACK_ARCHIVE_SOURCE_H
-#define THINKBACK_ARCHIVE_SOURCE_H
+#ifndef THINKBACK_SNAPSHOT_SOURCE_H
+#define THINKBACK_SNAPSHOT_SOURCE_H
 
 #include "catalog/base/err.h"
+#include "catalog/base/log.h"
 #include "catalog/tables.h"
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,7 +33,8 @@ struct source;
 enum source_kind {
 	SOURCE_ARCHIVE, /* rethinkdb dump archive */
 	SOURCE_EXPORT,  /* rethinkdb export directory */
-	SOURCE_TREE     /* documents as the mount shows them */
+	SOURCE_TREE,    /* documents as the mount shows them */
+	SOURCE_LIVE     /* a server */
 };
 
 enum source_event {
@@ -61,6 +65,47 @@ struct source_run {
 	    dated; /* the source says its date (archive: its top directory, local time; tree: the */
 		   /* names of the date directories; export: its name, when it ends in a date) */
 };
+
+/* How to read a server. What it points to must live as long as the source. */
+struct source_server {
+	const char *user;     /* NULL: the one in the address, else "admin" */
+	const void *password; /* NULL: an empty one */
+	size_t password_len;
+	const char *tls_ca;      /* file with the CA certificates to trust; NULL: no TLS */
+	bool read_outdated;      /* let any replica answer, not only primaries */
+	uint64_t max_rate;       /* documents a second; 0: as fast as it goes */
+	const char *const *only; /* as in capture.h: other tables are not asked for; NULL: all */
+	size_t n_only;
+	const volatile sig_atomic_t *stop; /* give up when this becomes non-zero; may be NULL */
+	const struct log *log; /* told of what was tried again, and of what was not seen */
+	int64_t connect_ms;    /* to connect and to log in, each; 0: 20 seconds */
+	int64_t idle_ms;       /* without a byte before a connection counts as lost; 0: 2 minutes */
+	int64_t retry_ms; /* before the first new try, doubled for each other; 0: half a second */
+};
+
+/*
+ * source_is_server(text): whether ${text} is a server's address ("rethinkdb://..." or, to be
+ * refused by source_open_server, another scheme), not a path.
+ */
+bool source_is_server(const char *text);
+
+/*
+ * source_open_server(address, server, out, e):
+ * Log in to the server at ${address} (rethinkdb://[USER@]HOST[:PORT]). Its one run is of now. Lost
+ * connections are made again while it is read, and a table is read on behind its last key; when
+ * that is in vain source_next returns ERR_TRUNCATED. Return ERR_OK and set ${out}, to be closed
+ * with source_close; ERR_ARG for an address or option that makes no sense; ERR_IO when the server
+ * cannot be reached; ERR_DENIED when it refuses the login, or its certificate is not to be trusted;
+ * ERR_FORMAT when it is no RethinkDB server; ERR_INTR.
+ */
+int source_open_server(
+    const char *address, const struct source_server *server, struct source **out, struct err *e);
+
+/*
+ * source_wanted(only, n_only, database, table):
+ * Whether a list of "DB" and "DB.TABLE" has that table; an empty list has all. Pure.
+ */
+bool source_wanted(const char *const *only, size_t n_only, const char *database, const char *table);
 
 /*
  * source_open(path, out, e):
@@ -126,7 +171,7 @@ void source_skip_table(struct source *s);
 /*
  * source_progress(s, done, total):
  * Bytes of the file or files read so far in this run, and of all; ${total} is 0 when that is not
- * known (a tree).
+ * known (a tree). Of a server: documents, and its estimate of all.
  */
 void source_progress(const struct source *s, uint64_t *done, uint64_t *total);
 

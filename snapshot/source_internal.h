@@ -2,10 +2,10 @@
  * What the kinds of sources share: each one embeds a struct source and fills in its functions.
  * Below source.c the error pointer is never NULL.
  */
-#ifndef THINKBACK_ARCHIVE_SOURCE_INTERNAL_H
-#define THINKBACK_ARCHIVE_SOURCE_INTERNAL_H
+#ifndef THINKBACK_SNAPSHOT_SOURCE_INTERNAL_H
+#define THINKBACK_SNAPSHOT_SOURCE_INTERNAL_H
 
-#include "snapshot/archive/source.h"
+#include "snapshot/source.h"
 
 /* What a kind does; the contracts are those of the functions of these names in source.h. */
 struct source_functions {
@@ -42,6 +42,13 @@ int archive_open(int fd, uint64_t size, char *label, struct source **out, struct
  */
 int export_open(int fd, char *label, struct source **out, struct err *e);
 int tree_open(int fd, char *label, struct source **out, struct err *e);
+
+/*
+ * live_open(address, server, out, e):
+ * Make a source of a server that has no run yet. Returns as source_open_server.
+ */
+int live_open(
+    const char *address, const struct source_server *server, struct source **out, struct err *e);
 
 /*
  * source_dated(s, name, e):

@@ -2,7 +2,7 @@
  * Sources: finding out what is at a path, and handing calls on to its kind. The contracts are in
  * source.h.
  */
-#include "snapshot/archive/source_internal.h"
+#include "snapshot/source_internal.h"
 
 #include "catalog/base/date.h"
 
@@ -166,6 +166,48 @@ source_open(const char *path, struct source **out, struct err *e)
 	source_unstarted(s);
 	*out = s;
 	return ERR_OK;
+}
+
+bool
+source_is_server(const char *text)
+{
+	return strstr(text, "://") != NULL;
+}
+
+int
+source_open_server(
+    const char *address, const struct source_server *server, struct source **out, struct err *e)
+{
+	struct err local;
+	struct source *s;
+	int rc;
+
+	if (e == NULL)
+		e = &local;
+	rc = live_open(address, server, &s, e);
+	if (rc != ERR_OK)
+		return rc;
+	rc = source_date_add(s, date_now() / 1000, e);
+	if (rc != ERR_OK) {
+		source_close(s);
+		return rc;
+	}
+	source_unstarted(s);
+	*out = s;
+	return ERR_OK;
+}
+
+bool
+source_wanted(const char *const *only, size_t n_only, const char *database, const char *table)
+{
+	size_t len = strlen(database);
+
+	for (size_t i = 0; i < n_only; i++)
+		if (strncmp(only[i], database, len) == 0 &&
+		    (only[i][len] == '\0' ||
+			(only[i][len] == '.' && strcmp(only[i] + len + 1, table) == 0)))
+			return true;
+	return n_only == 0;
 }
 
 void

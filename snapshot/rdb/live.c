@@ -1,0 +1,558 @@
+/*
+ * A server as a source: its tables one after the other, each in the order of its keys. A lost
+ * connection is made again and the table is read on behind the last key; replicas that are not
+ * available are waited for. The contracts are in snapshot/source.h.
+ */
+#include "snapshot/source_internal.h"
+
+#include "snapshot/rdb/describe.h"
+#include "snapshot/rdb/response.h"
+#include "snapshot/rdb/scan.h"
+#include "snapshot/rdb/wait.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LIVE_CONNECT 20000 /* ms */
+#define LIVE_IDLE 120000   /* ms */
+#define LIVE_RETRY 500     /* ms */
+#define LIVE_TRIES 7       /* without a document between them; half a minute and more in all */
+
+/* What comes next of a table. */
+enum live_step {
+	LIVE_INFO,     /* its configuration */
+	LIVE_TABLE,    /* its beginning */
+	LIVE_DOCUMENTS /* documents, then its end */
+};
+
+struct live_table {
+	char database[TABLES_NAME];
+	char name[TABLES_NAME];
+};
+
+struct live {
+	struct source base;
+	struct source_server server; /* with its defaults filled in */
+	struct connection_options connect;
+	char *user;                /* whom to log in as, owned */
+	struct connection *c;      /* owned; NULL while there is none */
+	struct live_table *tables; /* owned */
+	size_t n, cap;             /* tables in use, allocated */
+	size_t at;                 /* the table being read */
+	enum live_step step;       /* what comes next of it */
+	struct describe table;     /* its configuration */
+	struct scan *scan;         /* its documents; NULL when they are to be asked for */
+	bool again;        /* it may be another table of that name since a connection was lost */
+	struct buf last;   /* JSON of the last key read; empty at the beginning of a table */
+	struct buf query;  /* the question at hand */
+	struct buf answer; /* a list of names */
+	char file[2 * TABLES_NAME]; /* "DB.TABLE", for messages */
+	unsigned tries;             /* since the last document */
+	int64_t started;            /* ms, when the first document was asked for */
+	uint64_t done, total;       /* documents read, and the server's estimate of all */
+};
+
+static struct live *
+live_of(struct source *s)
+{
+	return (struct live *)s;
+}
+
+static struct query_table
+live_table_at(const struct live *l, size_t i)
+{
+	return (struct query_table){l->tables[i].database, l->tables[i].name};
+}
+
+/* ---- connections ---- */
+
+static void
+live_disconnect(struct live *l)
+{
+	scan_close(l->scan);
+	l->scan = NULL;
+	connection_close(l->c);
+	l->c = NULL;
+}
+
+static int
+live_connect(struct live *l, struct err *e)
+{
+	if (l->c != NULL && connection_usable(l->c))
+		return ERR_OK;
+	live_disconnect(l);
+	return connection_open(&l->connect, &l->c, e);
+}
+
+/* Wait until the table at hand can be read, or for ${ms}: whichever is sooner. */
+static int
+live_wait(struct live *l, int64_t ms, struct err *e)
+{
+	struct query_table t = live_table_at(l, l->at);
+	struct response r;
+	uint64_t token;
+	int rc = ERR_IO;
+
+	buf_clear(&l->query);
+	if (l->c != NULL && query_wait(&l->query, &t, (unsigned)(ms + 999) / 1000) == ERR_OK)
+		rc = connection_start(l->c, &l->query, &token, e);
+	if (rc == ERR_OK)
+		rc = connection_receive(l->c, token, &l->answer, e);
+	if (rc == ERR_OK)
+		rc = response_read(l->answer.data, l->answer.len, &r, e);
+	if (rc == ERR_OK)
+		rc = response_check(&r, e);
+	if (rc == ERR_OK || rc == ERR_INTR || rc == ERR_NOMEM)
+		return rc;
+	return wait_pause(ms, l->server.stop, e);
+}
+
+/*
+ * After a failure: get ready to try the same again. Return ERR_OK when it is worth it, else ${rc}
+ * with its text.
+ */
+static int
+live_recover(struct live *l, int rc, struct err *e)
+{
+	int64_t ms = l->server.retry_ms << l->tries;
+	struct err more = {0};
+
+	if ((rc != ERR_IO && rc != ERR_BUSY) || l->tries == LIVE_TRIES)
+		return rc;
+	log_line(l->server.log, LOG_WARNING, "%s: %s; trying again", l->file, e->text);
+	if (l->scan != NULL &&
+	    scan_last(l->scan, (const char *)l->table.primary_key.data, &l->last) != ERR_OK)
+		return rc;
+	scan_close(l->scan);
+	l->scan = NULL;
+	if (l->c != NULL && !connection_usable(l->c))
+		live_disconnect(l);
+	l->again = true;
+	l->tries++;
+	rc = rc == ERR_BUSY ? live_wait(l, ms, &more) : wait_pause(ms, l->server.stop, &more);
+	if (rc != ERR_OK)
+		*e = more;
+	return rc;
+}
+
+/* ---- the list of tables ---- */
+
+/* Ask for a list of names; it lies in l->answer. */
+static int
+live_names(struct live *l, struct member_span *out, struct err *e)
+{
+	struct response r;
+	uint64_t token;
+	int rc = connection_start(l->c, &l->query, &token, e);
+
+	if (rc == ERR_OK)
+		rc = connection_receive(l->c, token, &l->answer, e);
+	if (rc == ERR_OK)
+		rc = response_read(l->answer.data, l->answer.len, &r, e);
+	if (rc == ERR_OK)
+		rc = response_check(&r, e);
+	if (rc == ERR_OK && response_first(&r, out) != ERR_OK)
+		rc = err_set(e, ERR_FORMAT, "the server's list of names is none");
+	return rc;
+}
+
+/* Read the JSON string ${value} as a name. */
+static int
+live_name(const struct member_span *value, char out[TABLES_NAME], struct err *e)
+{
+	if (value->len < 3 || value->data[0] != '"' ||
+	    !tables_name_valid((const char *)value->data + 1, value->len - 2))
+		return err_set(e, ERR_FORMAT, "the server names something %.*s",
+		    (int)(value->len < 100 ? value->len : 100), (const char *)value->data);
+	memcpy(out, value->data + 1, value->len - 2);
+	out[value->len - 2] = '\0';
+	return ERR_OK;
+}
+
+static int
+live_add_table(struct live *l, const char *database, const struct member_span *value, struct err *e)
+{
+	struct live_table *t;
+	int rc;
+
+	if (l->n == SOURCE_TABLES_MAX)
+		return err_set(
+		    e, ERR_LIMIT, "the server has more than %u tables", SOURCE_TABLES_MAX);
+	if (l->n == l->cap) {
+		size_t cap = l->cap > 0 ? l->cap * 2 : 16;
+		t = realloc(l->tables, cap * sizeof(*t));
+		if (t == NULL)
+			return err_nomem(e);
+		l->tables = t;
+		l->cap = cap;
+	}
+	t = &l->tables[l->n];
+	memcpy(t->database, database, strlen(database) + 1);
+	rc = live_name(value, t->name, e);
+	if (rc == ERR_OK && source_wanted(l->server.only, l->server.n_only, t->database, t->name))
+		l->n++;
+	return rc;
+}
+
+/* Whether a table of ${database} may be wanted. */
+static bool
+live_wants(const struct live *l, const char *database)
+{
+	size_t len = strlen(database);
+
+	for (size_t i = 0; i < l->server.n_only; i++) {
+		const char *only = l->server.only[i];
+		if (strncmp(only, database, len) == 0 && (only[len] == '\0' || only[len] == '.'))
+			return true;
+	}
+	return l->server.n_only == 0;
+}
+
+static int
+live_list_database(struct live *l, const char *database, struct err *e)
+{
+	struct member_walk walk = {0};
+	struct member_span list, value;
+	int rc;
+
+	buf_clear(&l->query);
+	if (query_tables(&l->query, database) != ERR_OK)
+		return err_nomem(e);
+	rc = live_names(l, &list, e);
+	if (rc == ERR_ABSENT)
+		return ERR_OK;
+	while (rc == ERR_OK && (rc = member_element(list.data, list.len, &walk, &value)) == ERR_OK)
+		rc = live_add_table(l, database, &value, e);
+	if (rc == ERR_FORMAT && walk.pos == 0)
+		return err_set(e, rc, "the server's list of tables is none");
+	return rc == ERR_END ? ERR_OK : rc;
+}
+
+/* Make the list of all tables that are wanted; the server's own database is not among them. */
+static int
+live_list(struct live *l, struct err *e)
+{
+	struct buf databases = {0};
+	struct member_walk walk = {0};
+	struct member_span list, value;
+	char name[TABLES_NAME];
+	int rc = live_connect(l, e);
+
+	l->n = 0;
+	buf_clear(&l->query);
+	if (rc == ERR_OK && query_databases(&l->query) != ERR_OK)
+		rc = err_nomem(e);
+	if (rc == ERR_OK)
+		rc = live_names(l, &list, e);
+	if (rc == ERR_OK && buf_append(&databases, list.data, list.len) != ERR_OK)
+		rc = err_nomem(e);
+	while (rc == ERR_OK &&
+	       (rc = member_element(databases.data, databases.len, &walk, &value)) == ERR_OK) {
+		rc = live_name(&value, name, e);
+		if (rc == ERR_OK && strcmp(name, "rethinkdb") != 0 && live_wants(l, name))
+			rc = live_list_database(l, name, e);
+	}
+	buf_finish(&databases);
+	return rc == ERR_END ? ERR_OK : rc;
+}
+
+/* ---- reading ---- */
+
+static int
+live_tables(struct source *s, size_t i,
+    int (*found)(void *arg, const char *database, const char *table), void *arg, struct err *e)
+{
+	struct live *l = live_of(s);
+	int rc = live_list(l, e);
+
+	(void)i;
+	for (size_t t = 0; t < l->n && rc == ERR_OK; t++)
+		rc = found(arg, l->tables[t].database, l->tables[t].name);
+	return rc;
+}
+
+/* Add up what the server thinks that its tables hold. What a table lacks is told when it is read.
+ */
+static int
+live_estimate(struct live *l, struct err *e)
+{
+	l->total = 0;
+	for (size_t i = 0; i < l->n; i++) {
+		struct query_table t = live_table_at(l, i);
+		int rc = describe_info(l->c, &t, &l->table, e);
+		if (rc == ERR_OK)
+			l->total += l->table.documents;
+		else if (rc == ERR_INTR || rc == ERR_NOMEM || !connection_usable(l->c))
+			return rc;
+	}
+	return ERR_OK;
+}
+
+static int
+live_start(struct source *s, size_t i, struct err *e)
+{
+	struct live *l = live_of(s);
+	int rc;
+
+	(void)i;
+	scan_close(l->scan);
+	l->scan = NULL;
+	l->at = 0;
+	l->step = LIVE_INFO;
+	l->tries = 0;
+	l->done = 0;
+	l->started = 0;
+	rc = live_list(l, e);
+	return rc == ERR_OK ? live_estimate(l, e) : rc;
+}
+
+/* Ask for the documents, or for the rest of them. */
+static int
+live_ask(struct live *l, const struct query_table *t, struct err *e)
+{
+	struct query_scan what = {.table = *t,
+	    .primary_key = (const char *)l->table.primary_key.data,
+	    .after = &l->last,
+	    .outdated = l->server.read_outdated,
+	    .batch = l->server.max_rate};
+
+	buf_clear(&l->query);
+	if (query_scan(&l->query, &what) != ERR_OK)
+		return err_nomem(e);
+	if (l->started == 0)
+		l->started = wait_now();
+	return scan_open(l->c, &l->query, &l->scan, e);
+}
+
+/* A table that was dropped and made anew while the connection was lost is not the one half read. */
+static int
+live_same_table(struct live *l, const struct query_table *t, struct err *e)
+{
+	struct describe now = {0};
+	int rc;
+
+	if (!l->again)
+		return ERR_OK;
+	rc = describe_info(l->c, t, &now, e);
+	if (rc == ERR_OK && strcmp(now.id, l->table.id) != 0)
+		rc = err_set(e, ERR_ABSENT, "it was dropped and made anew while it was read");
+	describe_finish(&now);
+	l->again = rc != ERR_OK;
+	return rc;
+}
+
+/* Keep to the rate that is set. */
+static int
+live_pace(const struct live *l, struct err *e)
+{
+	double due;
+	int64_t ahead;
+
+	if (l->server.max_rate == 0)
+		return ERR_OK;
+	due = (double)l->done * 1000 / (double)l->server.max_rate;
+	ahead = l->started + (int64_t)due - wait_now();
+	return ahead > 5 ? wait_pause(ahead, l->server.stop, e) : ERR_OK;
+}
+
+static void
+live_leave(struct live *l)
+{
+	scan_close(l->scan);
+	l->scan = NULL;
+	l->at++;
+	l->step = LIVE_INFO;
+	l->tries = 0;
+}
+
+static int
+live_document(struct live *l, const struct query_table *t, struct source_item *out, struct err *e)
+{
+	struct member_span document;
+	int rc = l->scan == NULL ? live_same_table(l, t, e) : ERR_OK;
+
+	if (rc == ERR_OK && l->scan == NULL)
+		rc = live_ask(l, t, e);
+	if (rc == ERR_OK)
+		rc = scan_next(l->scan, &document, e);
+	if (rc == ERR_END) {
+		out->event = SOURCE_TABLE_END;
+		live_leave(l);
+		return ERR_OK;
+	}
+	if (rc != ERR_OK)
+		return rc;
+	l->tries = 0;
+	l->done++;
+	out->event = SOURCE_DOCUMENT;
+	out->data = document.data;
+	out->len = document.len;
+	return live_pace(l, e);
+}
+
+/* The next item of the table at hand. */
+static int
+live_item(struct live *l, struct source_item *out, struct err *e)
+{
+	struct query_table t = live_table_at(l, l->at);
+	bool admin = strcmp(l->user, "admin") == 0;
+	int rc;
+
+	*out = (struct source_item){
+	    .database = t.database, .table = t.name, .file = l->file, .line = 1, .column = 1};
+	switch (l->step) {
+	case LIVE_INFO:
+		snprintf(l->file, sizeof(l->file), "%s.%s", t.database, t.name);
+		rc = live_connect(l, e);
+		if (rc == ERR_OK)
+			rc = describe_table(l->c, &t, admin, l->server.log, &l->table, e);
+		if (rc != ERR_OK)
+			return rc;
+		out->event = SOURCE_INFO;
+		out->data = l->table.json.data;
+		out->len = l->table.json.len;
+		l->step = LIVE_TABLE;
+		return ERR_OK;
+	case LIVE_TABLE:
+		out->event = SOURCE_TABLE;
+		buf_clear(&l->last);
+		l->again = false;
+		l->step = LIVE_DOCUMENTS;
+		return ERR_OK;
+	case LIVE_DOCUMENTS:
+		rc = live_connect(l, e);
+		return rc == ERR_OK ? live_document(l, &t, out, e) : rc;
+	}
+	return ERR_OK;
+}
+
+/* Nothing helps any more: the table is bad, or, without a server, what is left of the run. */
+static int
+live_give_up(struct live *l, int rc, struct source_item *out, struct err *e)
+{
+	if (rc == ERR_INTR || rc == ERR_NOMEM)
+		return rc;
+	if (rc == ERR_IO && (l->c == NULL || !connection_usable(l->c))) {
+		struct err why = *e;
+		return err_set(e, ERR_TRUNCATED,
+		    "%s; the tables before %s are whole, the others are not taken", why.text,
+		    l->file);
+	}
+	out->event = SOURCE_TABLE_BAD;
+	live_leave(l);
+	return ERR_OK;
+}
+
+static int
+live_next(struct source *s, struct source_item *out, struct err *e)
+{
+	struct live *l = live_of(s);
+
+	while (l->at < l->n) {
+		int rc = live_item(l, out, e);
+		if (rc == ERR_OK)
+			return ERR_OK;
+		rc = live_recover(l, rc, e);
+		if (rc != ERR_OK)
+			return live_give_up(l, rc, out, e);
+	}
+	return ERR_END;
+}
+
+static void
+live_skip_table(struct source *s)
+{
+	struct live *l = live_of(s);
+
+	if (l->at < l->n && l->step == LIVE_DOCUMENTS)
+		live_leave(l);
+}
+
+static void
+live_progress(const struct source *s, uint64_t *done, uint64_t *total)
+{
+	const struct live *l = (const struct live *)s;
+
+	*done = l->done;
+	*total = l->done > l->total ? l->done : l->total;
+}
+
+/* ---- opening and closing ---- */
+
+static void
+live_close(struct source *s)
+{
+	struct live *l = live_of(s);
+
+	live_disconnect(l);
+	describe_finish(&l->table);
+	buf_finish(&l->last);
+	buf_finish(&l->query);
+	buf_finish(&l->answer);
+	free(l->tables);
+	free(l->user);
+	free(l->base.dates);
+	free(l);
+}
+
+/* Fill in what the options leave open. */
+static int
+live_set_up(struct live *l, const char *address, const struct source_server *server, struct err *e)
+{
+	struct connection_options *o = &l->connect;
+	int rc = address_parse(address, &o->address, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	if (server->user != NULL && o->address.user[0] != '\0' &&
+	    strcmp(server->user, o->address.user) != 0)
+		return err_set(e, ERR_ARG, "%s: two users, \"%s\" and \"%s\": name one",
+		    o->address.name, o->address.user, server->user);
+	l->server = *server;
+	l->server.connect_ms = server->connect_ms > 0 ? server->connect_ms : LIVE_CONNECT;
+	l->server.idle_ms = server->idle_ms > 0 ? server->idle_ms : LIVE_IDLE;
+	l->server.retry_ms = server->retry_ms > 0 ? server->retry_ms : LIVE_RETRY;
+	l->user = strdup(server->user != NULL         ? server->user
+			 : o->address.user[0] != '\0' ? o->address.user
+						      : "admin");
+	if (l->user == NULL)
+		return err_nomem(e);
+	o->user = l->user;
+	o->password = server->password;
+	o->password_len = server->password_len;
+	o->tls_ca = server->tls_ca;
+	o->connect_ms = l->server.connect_ms;
+	o->idle_ms = l->server.idle_ms;
+	o->stop = server->stop;
+	return ERR_OK;
+}
+
+int
+live_open(
+    const char *address, const struct source_server *server, struct source **out, struct err *e)
+{
+	static const struct source_functions functions = {
+	    live_close, live_tables, live_start, live_next, live_skip_table, live_progress};
+	struct live *l = calloc(1, sizeof(*l));
+	int rc;
+
+	if (l == NULL)
+		return err_nomem(e);
+	l->base.functions = &functions;
+	l->base.kind = SOURCE_LIVE;
+	rc = live_set_up(l, address, server, e);
+	if (rc == ERR_OK)
+		rc = live_connect(l, e);
+	if (rc == ERR_OK &&
+	    asprintf(&l->base.label, "rethinkdb://%s", l->connect.address.name) < 0) {
+		l->base.label = NULL;
+		rc = err_nomem(e);
+	}
+	if (rc != ERR_OK) {
+		live_close(&l->base);
+		return rc;
+	}
+	*out = &l->base;
+	return ERR_OK;
+}
