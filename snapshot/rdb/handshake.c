@@ -179,6 +179,14 @@ handshake_hello(struct handshake *h, char version[HANDSHAKE_VERSION], struct err
 
 	if (rc == ERR_OK)
 		rc = handshake_receive(h, e);
+	if (rc == ERR_IO && h->raw.len == 0) {
+		struct err why = *e;
+		return err_set(e, rc,
+		    "%s; if the server wants TLS, name the file with its CA by --tls-cert, else "
+		    "see "
+		    "whether this is its driver port",
+		    why.text);
+	}
 	if (rc != ERR_OK)
 		return rc;
 	version[0] = '\0';
@@ -231,8 +239,11 @@ handshake_run(struct transport *t, const struct handshake_login *login,
 {
 	struct handshake h = {.t = t};
 	struct buf nonce = {0};
+	struct err own;
 	int rc = ERR_OK;
 
+	if (e == NULL)
+		e = &own;
 	h.login =
 	    (struct scram_login){login->user, login->password, login->password_len, login->nonce};
 	h.canon = canon_create();

@@ -35,6 +35,16 @@ plain_wait(const struct plain *p, short events, struct err *e)
 	return rc;
 }
 
+/* A connection that broke is one and the same to callers, whatever the system calls it. */
+static int
+plain_broke(int errnum, struct err *e)
+{
+	struct err why;
+
+	err_system(&why, errnum, "the connection broke");
+	return err_set(e, ERR_IO, "%s", why.text);
+}
+
 static int
 plain_read(struct transport *t, void *out, size_t room, size_t *got, struct err *e)
 {
@@ -49,10 +59,8 @@ plain_read(struct transport *t, void *out, size_t room, size_t *got, struct err 
 		}
 		if (errno == EINTR)
 			continue;
-		if (errno != EAGAIN && errno != EWOULDBLOCK) {
-			err_system(e, errno, "the connection broke");
-			return err_set(e, ERR_IO, "%s", e != NULL ? e->text : "");
-		}
+		if (errno != EAGAIN && errno != EWOULDBLOCK)
+			return plain_broke(errno, e);
 		rc = plain_wait(p, POLLIN, e);
 		if (rc != ERR_OK)
 			return rc;
@@ -75,10 +83,8 @@ plain_write(struct transport *t, const void *data, size_t len, struct err *e)
 		}
 		if (errno == EINTR)
 			continue;
-		if (errno != EAGAIN && errno != EWOULDBLOCK) {
-			err_system(e, errno, "the connection broke");
-			return err_set(e, ERR_IO, "%s", e != NULL ? e->text : "");
-		}
+		if (errno != EAGAIN && errno != EWOULDBLOCK)
+			return plain_broke(errno, e);
 		rc = plain_wait(p, POLLOUT, e);
 		if (rc != ERR_OK)
 			return rc;
