@@ -16,16 +16,22 @@ const tables = [
   ["telemetry", "events", "uuid", 3],
 ];
 
+// As JSON text, so that the server reads the very bytes. Returns the lines that it took.
 async function insert(conn, table, lines) {
-  for (let at = 0; at < lines.length; at += 100) {
-    // As JSON text, so that the server reads the very bytes.
-    const rows = lines.slice(at, at + 100).map((line) => r.json(line));
-    const done = await table.insert(rows, { conflict: "replace" }).run(conn);
-    if (done.errors !== 0) throw new Error(done.first_error);
+  const done = await table.insert(lines.map((line) => r.json(line)), { conflict: "replace" }).run(conn)
+    .catch((e) => ({ errors: lines.length, first_error: e.message }));
+  if (done.errors === 0) return lines;
+  if (lines.length === 1) {
+    console.log(`refused: ${lines[0].slice(0, 60)}: ${done.first_error.slice(0, 60)}`);
+    return [];
   }
+  const taken = [];
+  for (const line of lines) taken.push(...await insert(conn, table, [line]));
+  return taken;
 }
 
-async function fill(conn, prefix) {
+// Makes the databases, and writes to DIRECTORY what each table holds.
+async function fill(conn, prefix, directory) {
   for (const db of ["shop", "telemetry"]) await r.dbCreate(prefix + db).run(conn);
   for (const [db, name, key, shards] of tables) {
     await r.db(prefix + db).tableCreate(name, { primaryKey: key, shards }).run(conn)
@@ -33,7 +39,10 @@ async function fill(conn, prefix) {
     const table = r.db(prefix + db).table(name);
     const text = fs.readFileSync(path.join(wire, `${db}.${name}.jsonl`), "utf8");
     const lines = text.split("\n").filter((line) => line !== "");
-    await insert(conn, table, lines);
+    const taken = [];
+    for (let at = 0; at < lines.length; at += 100)
+      taken.push(...await insert(conn, table, lines.slice(at, at + 100)));
+    fs.writeFileSync(path.join(directory, `${db}.${name}.jsonl`), taken.map((l) => l + "\n").join(""));
   }
   await r.db(prefix + "shop").table("products").indexCreate("tags", { multi: true }).run(conn);
 }
