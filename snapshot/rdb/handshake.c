@@ -20,7 +20,9 @@ struct handshake {
 	struct transport *t;
 	struct scram_login login;
 	struct canon *canon;
-	struct buf raw;                /* the server's message as it came */
+	struct buf raw;                /* what has come of the server: a message, and more behind */
+	size_t len;                    /* of the message, without its NUL */
+	bool whole;                    /* raw begins with a message that has been looked at */
 	struct buf message;            /* the same in canonical form */
 	struct buf text;               /* a string of it */
 	struct buf first;              /* the server's first SCRAM message */
@@ -64,33 +66,49 @@ handshake_stranger(const struct handshake *h, struct err *e)
 	return err_set(e, ERR_FORMAT, "this is not the driver port of a RethinkDB server");
 }
 
-/* Read one message up to its NUL, which must be the last byte that the server sends for now. */
+/* Forget the message that has been looked at. */
+static void
+handshake_pass(struct handshake *h)
+{
+	struct buf *raw = &h->raw;
+
+	if (!h->whole)
+		return;
+	raw->len -= h->len + 1;
+	memmove(raw->data, raw->data + h->len + 1, raw->len);
+	h->whole = false;
+}
+
+/* Have raw begin with the next message; what the server has sent behind it stays there. */
 static int
 handshake_receive_raw(struct handshake *h, struct err *e)
 {
 	struct buf *raw = &h->raw;
-	size_t got;
 
-	buf_clear(raw);
+	handshake_pass(h);
 	if (buf_reserve(raw, HANDSHAKE_MESSAGE) != ERR_OK)
 		return err_nomem(e);
-	while (raw->len < HANDSHAKE_MESSAGE) {
-		uint8_t *at = raw->data + raw->len, *nul;
-		int rc = h->t->functions->read(h->t, at, HANDSHAKE_MESSAGE - raw->len, &got, e);
-		if (rc != ERR_OK)
-			return rc;
-		nul = got > 0 ? memchr(at, '\0', got) : NULL;
-		raw->len += got;
-		if (got == 0 || (raw->data[0] != '{' && raw->data[0] != 'E'))
-			return handshake_stranger(h, e);
-		if (nul != NULL && nul != at + got - 1)
+	for (;;) {
+		const uint8_t *nul = memchr(raw->data, '\0', raw->len);
+		size_t got = 0;
+		int rc;
+		if (raw->len > 0 && raw->data[0] != '{' && raw->data[0] != 'E')
 			return handshake_stranger(h, e);
 		if (nul != NULL) {
-			raw->len--;
+			h->len = (size_t)(nul - raw->data);
+			h->whole = true;
 			return ERR_OK;
 		}
+		if (raw->len >= HANDSHAKE_MESSAGE)
+			return handshake_stranger(h, e);
+		rc = h->t->functions->read(
+		    h->t, raw->data + raw->len, HANDSHAKE_MESSAGE - raw->len, &got, e);
+		if (rc != ERR_OK)
+			return rc;
+		if (got == 0)
+			return handshake_stranger(h, e);
+		raw->len += got;
 	}
-	return handshake_stranger(h, e);
 }
 
 /* The error that the server tells in place of going on. */
@@ -131,7 +149,7 @@ handshake_receive(struct handshake *h, struct err *e)
 	if (rc != ERR_OK)
 		return rc;
 	buf_clear(&h->message);
-	rc = canon_value(h->canon, h->raw.data, h->raw.len, &h->message, NULL, e);
+	rc = canon_value(h->canon, h->raw.data, h->len, &h->message, NULL, e);
 	if (rc == ERR_NOMEM)
 		return rc;
 	if (rc != ERR_OK ||
@@ -156,29 +174,44 @@ handshake_receive_scram(struct handshake *h, struct buf *out, struct err *e)
 	return ERR_OK;
 }
 
-/* Send h->sending inside a JSON object that begins with ${head}. */
+/* Put h->sending, inside a JSON object that begins with ${head}, behind what h->packet holds. */
 static int
-handshake_send(struct handshake *h, const char *head, struct err *e)
+handshake_pack(struct handshake *h, const char *head, struct err *e)
 {
-	buf_clear(&h->packet);
 	if (buf_puts(&h->packet, head) != ERR_OK ||
 	    buf_puts(&h->packet, "\"authentication\":") != ERR_OK ||
 	    canon_put_string(&h->packet, h->sending.data, h->sending.len) != ERR_OK ||
 	    buf_puts(&h->packet, "}") != ERR_OK || buf_putc(&h->packet, '\0') != ERR_OK)
 		return err_nomem(e);
-	return h->t->functions->write(h->t, h->packet.data, h->packet.len, e);
+	return ERR_OK;
 }
 
 /* ---- the steps ---- */
 
+/*
+ * Send the magic number and, without waiting, the first message of the login: a server that wants
+ * TLS would wait for more than the four bytes.
+ */
+static int
+handshake_begin(struct handshake *h, struct err *e)
+{
+	int rc;
+
+	if (scram_first(&h->login, &h->sending) != ERR_OK ||
+	    buf_append(&h->packet, handshake_magic, sizeof(handshake_magic)) != ERR_OK)
+		return err_nomem(e);
+	rc = handshake_pack(
+	    h, "{\"protocol_version\":0,\"authentication_method\":\"SCRAM-SHA-256\",", e);
+	return rc == ERR_OK ? h->t->functions->write(h->t, h->packet.data, h->packet.len, e) : rc;
+}
+
+/* Read the server's hello. */
 static int
 handshake_hello(struct handshake *h, char version[HANDSHAKE_VERSION], struct err *e)
 {
 	struct member_span value;
-	int rc = h->t->functions->write(h->t, handshake_magic, sizeof(handshake_magic), e);
+	int rc = handshake_receive(h, e);
 
-	if (rc == ERR_OK)
-		rc = handshake_receive(h, e);
 	if (rc == ERR_IO && h->raw.len == 0) {
 		struct err why = *e;
 		return err_set(e, rc,
@@ -197,28 +230,27 @@ handshake_hello(struct handshake *h, char version[HANDSHAKE_VERSION], struct err
 	return ERR_OK;
 }
 
+/* Prove that the password is known, and have the server prove the same. */
 static int
 handshake_authenticate(struct handshake *h, struct err *e)
 {
-	int rc;
+	int rc = handshake_receive_scram(h, &h->first, e);
 
-	if (scram_first(&h->login, &h->sending) != ERR_OK)
-		return err_nomem(e);
-	rc = handshake_send(
-	    h, "{\"protocol_version\":0,\"authentication_method\":\"SCRAM-SHA-256\",", e);
-	if (rc == ERR_OK)
-		rc = handshake_receive_scram(h, &h->first, e);
 	buf_clear(&h->sending);
+	buf_clear(&h->packet);
 	if (rc == ERR_OK)
 		rc = scram_final(
 		    &h->login, h->first.data, h->first.len, &h->sending, h->signature, e);
 	if (rc == ERR_OK)
-		rc = handshake_send(h, "{", e);
+		rc = handshake_pack(h, "{", e);
+	if (rc == ERR_OK)
+		rc = h->t->functions->write(h->t, h->packet.data, h->packet.len, e);
 	if (rc == ERR_OK)
 		rc = handshake_receive_scram(h, &h->first, e);
 	if (rc == ERR_OK)
 		rc = scram_verify(h->first.data, h->first.len, h->signature, e);
-	return rc;
+	handshake_pass(h);
+	return rc == ERR_OK && h->raw.len > 0 ? handshake_stranger(h, e) : rc;
 }
 
 static int
@@ -253,6 +285,8 @@ handshake_run(struct transport *t, const struct handshake_login *login,
 		rc = handshake_nonce(&nonce, e);
 		h.login.nonce = (const char *)nonce.data;
 	}
+	if (rc == ERR_OK)
+		rc = handshake_begin(&h, e);
 	if (rc == ERR_OK)
 		rc = handshake_hello(&h, version, e);
 	if (rc == ERR_OK)
