@@ -52,7 +52,7 @@ handshake_stranger(const struct handshake *h, struct err *e)
 	const struct buf *raw = &h->raw;
 
 	if (raw->len == 0)
-		return err_set(e, ERR_FORMAT,
+		return err_set(e, ERR_IO,
 		    "the server ended the connection without an answer; if it wants TLS, name the "
 		    "file with its CA by --tls-cert, else see whether this is its driver port");
 	if (raw->data[0] == 0x15 || raw->data[0] == 0x16)

@@ -23,8 +23,8 @@ struct handshake_login {
  * handshake_run(t, login, version, e):
  * Log in over the new stream ${t}. Sets ${version} to the server's ("" when it does not say).
  * Return ERR_OK; ERR_DENIED when the login is refused, or the server cannot prove that it knows the
- * password; ERR_FORMAT when the other side is no RethinkDB server, or wants TLS; a failure of the
- * stream. Texts say what to do.
+ * password; ERR_FORMAT when the other side is no RethinkDB server, or wants TLS; ERR_IO when
+ * it ends the stream, or another failure of that. Texts say what to do.
  */
 int handshake_run(struct transport *t, const struct handshake_login *login,
     char version[HANDSHAKE_VERSION], struct err *e);
