@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #define DUMP_TAR_BLOCK 512u
-#define DUMP_HEADER_MAX (8u << 20) /* bytes of an entry's headers: long names, pax, sparse map */
+#define DUMP_HEADER_MAX (1u << 20) /* bytes of an entry's headers: long names, pax, sparse map */
 #define DUMP_NAME 256u             /* room for a component of a member's path, with its NUL */
 #define DUMP_PATH (3 * DUMP_NAME)  /* room for a member's path */
 #define DUMP_ROWS (LISTING_JSON | LISTING_NDJSON)
