@@ -193,6 +193,7 @@ fuse_ops_open_inbox(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fuse_answer_error(req, rc, &e);
 		return;
 	}
+	inbox_opened_by(file, fuse_req_ctx(req)->pid);
 	fi->fh = (uintptr_t)file;
 	if (fuse_reply_open(req, fi) != 0)
 		inbox_release(file);

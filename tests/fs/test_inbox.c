@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DOC "{\"id\":1,\"name\":\"one\"}\n"
 #define DOC2 "{\"id\":1,\"name\":\"a longer one than before\"}\n"
@@ -520,6 +521,75 @@ flush__of_a_reader_queues_nothing(void **state)
 	flush(f, writer);
 	inbox_release(writer);
 	queued(f, NAME, "{\"id\":1,\"a\":2}");
+}
+
+/* A process that is not this one, and is no thread of it. */
+#define OTHER 1
+
+static void
+close__by_one_who_inherited_the_file(void **state)
+{
+	struct fixture *f = *state;
+	struct inbox_file *file = create(f, NAME);
+
+	/* { echo '{"id":1,'; echo '"a":2}'; } >=1.json */
+	inbox_opened_by(file, getpid());
+	put(f, file, 0, "{\"id\":1,");
+	assert_err(inbox_close(file, OTHER, &f->e), ERR_OK, &f->e);
+	nothing_queued(f);
+	put(f, file, 8, "\"a\":2}");
+	assert_err(inbox_close(file, OTHER, &f->e), ERR_OK, &f->e);
+	queued(f, NAME, "{\"id\":1,\"a\":2}");
+	assert_err(inbox_close(file, getpid(), &f->e), ERR_OK, &f->e);
+	inbox_release(file);
+	queued(f, NAME, "{\"id\":1,\"a\":2}");
+}
+
+static void
+close__of_what_is_never_completed(void **state)
+{
+	struct fixture *f = *state;
+	struct inbox_file *file = create(f, NAME);
+
+	inbox_opened_by(file, getpid());
+	put(f, file, 0, "{\"id\":1,");
+	assert_err(inbox_close(file, OTHER, &f->e), ERR_OK, &f->e);
+	nothing_queued(f);
+	/* The one who opened it hears of it ... */
+	assert_err(inbox_close(file, getpid(), &f->e), ERR_FORMAT, &f->e);
+	inbox_release(file);
+	assert_int_equal(only(f, QUEUE_ANY).state, QUEUE_FAILED);
+	/* ... and if it never closes the file, it is refused in the end all the same. */
+	file = create(f, "=2.json");
+	inbox_opened_by(file, getpid());
+	put(f, file, 0, "{\"id\":1,");
+	assert_err(inbox_close(file, OTHER, &f->e), ERR_OK, &f->e);
+	inbox_release(file);
+	assert_int_equal(test_count(f->repo, QUEUE_FAILED), 2);
+	assert_int_equal(listed(f, f->table), 0);
+}
+
+static void *
+close_here(void *arg)
+{
+	return inbox_close(arg, gettid(), NULL) == ERR_FORMAT ? arg : NULL;
+}
+
+static void
+close__by_another_thread(void **state)
+{
+	struct fixture *f = *state;
+	struct inbox_file *file = create(f, NAME);
+	void *result = NULL;
+	pthread_t thread;
+
+	inbox_opened_by(file, getpid());
+	put(f, file, 0, "{\"id\":1,");
+	assert_int_equal(pthread_create(&thread, NULL, close_here, file), 0);
+	assert_int_equal(pthread_join(thread, &result), 0);
+	assert_ptr_equal(result, file);
+	inbox_release(file);
+	assert_int_equal(test_count(f->repo, QUEUE_FAILED), 1);
 }
 
 static void
@@ -1037,6 +1107,9 @@ main(void)
 	    TEST(dd__fsync_then_close),
 	    TEST(flush__again_after_another_write),
 	    TEST(flush__of_a_reader_queues_nothing),
+	    TEST(close__by_one_who_inherited_the_file),
+	    TEST(close__of_what_is_never_completed),
+	    TEST(close__by_another_thread),
 	    TEST(open__without_write_leaves_pending_alone),
 	    TEST(open__twice_is_one_file),
 	    TEST(write__to_a_replaced_file_goes_nowhere),
