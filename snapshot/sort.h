@@ -4,7 +4,7 @@
  * come out in the order in which they went in. Input that is sorted already (as dumps are) is not
  * compared again. A struct sort belongs to one thread at a time.
  *
- * After a failure documents are missing, so everything but sort_free answers ERR_BUG from then on.
+ * After a failure documents are missing, so sort_add, sort_finish and sort_next answer ERR_BUG.
  */
 #ifndef THINKBACK_SNAPSHOT_SORT_H
 #define THINKBACK_SNAPSHOT_SORT_H
