@@ -109,7 +109,7 @@ entries() {
 
 # processes PATH: the command lines of all that have it in theirs.
 processes() {
-	grep -slaFf - /proc/[0-9]*/cmdline <<<"$1" | while read -r file; do
+	grep -s -l -a -F -f - /proc/[0-9]*/cmdline <<<"$1" | while read -r file; do
 		tr '\0' ' ' <"$file" 2>/dev/null && echo
 	done || true
 }
