@@ -366,6 +366,7 @@ apply__gives_up_at_any_step(void **state)
 		rc = apply(f, "1 a 2 b");
 		assert_true(n < 100);
 		assert_int_equal(files(f), rc == ERR_OK ? 2 : 0);
+		assert_int_equal(access(path_of(f, "."), F_OK), rc == ERR_OK ? 0 : -1);
 	}
 	rc = ERR_INTR;
 	for (int n = 0; rc != ERR_OK; n++) {
