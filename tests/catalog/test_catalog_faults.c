@@ -63,9 +63,12 @@ fault_pwrite(int fd, const void *data, size_t len, off_t off)
  * These take the place of libc's, also for the SQLite library. Nothing here asks what a power cut
  * leaves, so a sync that works does nothing, and thousands of runs take seconds.
  */
+static unsigned syncs; /* calls so far */
+
 static int
 fault_sync(void)
 {
+	syncs++;
 	if (fault_now(FAULT_SYNC)) {
 		errno = EIO;
 		return -1;
@@ -517,6 +520,75 @@ versions_page__sweep(void **state)
 	sweep_all(f, &s, false);
 }
 
+/* ---- what is on disk when a function returns ---- */
+
+static void
+catalog_commit__syncs_when_durable(void **state)
+{
+	struct fixture *f = *state;
+	struct fixture_build b;
+
+	fixture_start(f, "orders", 100, &b);
+	fixture_add(f, &b, "Sa");
+	assert_err(catalog_commit(f->c, false, &f->e), ERR_OK, &f->e);
+	syncs = 0;
+	assert_err(catalog_begin(f->c, &f->e), ERR_OK, &f->e);
+	fixture_add(f, &b, "Sb");
+	assert_err(catalog_commit(f->c, true, &f->e), ERR_OK, &f->e);
+	assert_int_equal(syncs, 1);
+	assert_err(catalog_begin(f->c, &f->e), ERR_OK, &f->e);
+	fixture_add(f, &b, "Sc");
+	fixture_record(f, &b);
+	assert_int_equal(syncs, 1);
+	assert_err(snapshots_complete(f->c, &b.id, 1, &f->e), ERR_OK, &f->e);
+	assert_int_equal(syncs, 2);
+	/* A durable commit whose sync fails says so. */
+	assert_err(catalog_begin(f->c, &f->e), ERR_OK, &f->e);
+	fixture_add(f, &b, "Sd");
+	fault.armed = true;
+	fault.kind = FAULT_SYNC;
+	fault.left = 1;
+	fault.fired = 0;
+	assert_err(catalog_commit(f->c, true, &f->e), ERR_IO, &f->e);
+	fault.armed = false;
+}
+
+static void
+queue_put__each_change_syncs(void **state)
+{
+	struct fixture *f = *state;
+	struct queue_request req = {.database = "shop",
+	    .table = "orders",
+	    .name = "a.json",
+	    .documents = 1,
+	    .bytes = 10,
+	    .read = give};
+	struct queue_restore r;
+	struct queue *q;
+	struct err *e = &f->e;
+	int64_t id;
+	size_t got;
+
+	assert_err(queue_open(f->repo, true, &q, e), ERR_OK, e);
+	for (int round = 0; round < 2; round++) {
+		unsigned before = syncs;
+		assert_err(queue_put(q, &req, 1, &id, e), ERR_OK, e);
+		assert_true(syncs > before);
+	}
+	syncs = 0;
+	assert_err(queue_claim(q, "w", 1, 10, &r, 1, &got, e), ERR_OK, e);
+	assert_int_equal(syncs, 1);
+	assert_err(queue_renew(q, r.id, "w", 1, 20, e), ERR_OK, e);
+	assert_int_equal(syncs, 2);
+	assert_err(queue_fail(q, r.id, "w", "no", 1, e), ERR_OK, e);
+	assert_int_equal(syncs, 3);
+	assert_err(queue_cancel(q, r.id, 1, e), ERR_OK, e);
+	assert_int_equal(syncs, 4);
+	assert_err(queue_retry(q, r.id, 1, e), ERR_OK, e);
+	assert_int_equal(syncs, 5);
+	queue_close(q);
+}
+
 int
 main(void)
 {
@@ -525,6 +597,8 @@ main(void)
 	    FIXTURE_TEST(queue_claim__sweep),
 	    FIXTURE_TEST(snapshots_complete__sweep),
 	    FIXTURE_TEST(versions_page__sweep),
+	    FIXTURE_TEST(catalog_commit__syncs_when_durable),
+	    FIXTURE_TEST(queue_put__each_change_syncs),
 	};
 
 	fault_install();

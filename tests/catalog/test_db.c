@@ -409,6 +409,37 @@ db_bind_count__values_too_large(void **state)
 	assert_err(insert(p, 1, "a", 1), ERR_OK, &p->e);
 }
 
+/* A crafted file cannot make a reader take more memory than that. */
+static void
+db_step__values_too_large_in_the_file(void **state)
+{
+	struct place *p = *state;
+
+	open_again(p, &OLD, false);
+	assert_err(db_step(db_query(p->db, "SELECT zeroblob(67108865)"), &p->e), ERR_LIMIT, &p->e);
+	db_reset(db_query(p->db, "SELECT zeroblob(67108865)"));
+}
+
+static void
+db_reset__forgets_what_was_bound(void **state)
+{
+	static const char echo_sql[] = "SELECT ?1";
+	struct place *p = *state;
+	struct db_query *q;
+	int64_t v = 0;
+
+	open_again(p, &OLD, false);
+	q = db_query(p->db, echo_sql);
+	db_bind_int(q, 1, 5);
+	assert_err(db_step(q, &p->e), ERR_OK, &p->e);
+	assert_true(db_int(q, 0, 5, 5, &v));
+	db_reset(q);
+	q = db_query(p->db, echo_sql);
+	assert_err(db_step(q, &p->e), ERR_OK, &p->e);
+	assert_false(db_int(q, 0, INT64_MIN, INT64_MAX, &v));
+	db_reset(q);
+}
+
 /* What a crafted file would like to have run: a trigger, and a view in a table's place. */
 static void
 db_query__nothing_in_a_file_runs_by_itself(void **state)
@@ -568,6 +599,24 @@ db_generation__others_commits_alone(void **state)
 	db_close(other);
 }
 
+/* Not every commit that fails has been rolled back by SQLite itself. */
+static void
+db_commit__a_failed_one_is_over(void **state)
+{
+	static const char defer_sql[] = "PRAGMA defer_foreign_keys=ON";
+	static const char child_sql[] = "INSERT INTO child VALUES (99)";
+	struct place *p = *state;
+
+	open_again(p, &OLD, true);
+	assert_err(db_begin(p->db, false, &p->e), ERR_OK, &p->e);
+	assert_err(insert(p, 1, "a", 1), ERR_OK, &p->e);
+	assert_err(db_run(db_query(p->db, defer_sql), NULL, &p->e), ERR_OK, &p->e);
+	assert_err(db_run(db_query(p->db, child_sql), NULL, &p->e), ERR_OK, &p->e);
+	assert_err(db_commit(p->db, &p->e), ERR_BUG, &p->e);
+	assert_false(db_in_transaction(p->db));
+	assert_err(insert(p, 1, "a", 1), ERR_OK, &p->e);
+}
+
 /* The number of syncs that a commit of one row (and db_sync, if ${synced}) makes. */
 static unsigned
 syncs_of(struct place *p, int64_t id, bool durable, bool synced)
@@ -648,12 +697,15 @@ main(void)
 	    TEST(db_step__writing_where_only_looking_is_allowed),
 	    TEST(db_query__a_file_without_the_tables),
 	    TEST(db_bind_count__values_too_large),
+	    TEST(db_step__values_too_large_in_the_file),
+	    TEST(db_reset__forgets_what_was_bound),
 	    TEST(db_query__nothing_in_a_file_runs_by_itself),
 	    TEST(db_query__more_statements_than_slots),
 	    TEST(db_int__types_and_ranges),
 	    TEST(db_append__row_none_and_no_text),
 	    TEST(db_begin__not_twice),
 	    TEST(db_generation__others_commits_alone),
+	    TEST(db_commit__a_failed_one_is_over),
 	    TEST(db_commit__syncs_what_it_promises),
 	    TEST(db_commit__a_failed_sync_is_a_failed_commit),
 	};

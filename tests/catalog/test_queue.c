@@ -236,6 +236,16 @@ queue_put__all_fields_come_back(void **state)
 }
 
 static void
+queue_put__numbers_never_return(void **state)
+{
+	struct inbox *x = *state;
+	int64_t id = put_text(x, "orders", "a.json", "{}", 1);
+
+	fixture_sql(x->f, "queue.db", "DELETE FROM payload; DELETE FROM restores");
+	assert_true(put_text(x, "orders", "a.json", "{}", 1) > id);
+}
+
+static void
 queue_put__refused_ones_are_kept_as_failed(void **state)
 {
 	struct inbox *x = *state;
@@ -870,6 +880,7 @@ main(void)
 	    TEST(queue_open__absent_newer_damaged),
 	    TEST(queue_open__for_looking_cannot_write),
 	    TEST(queue_put__all_fields_come_back),
+	    TEST(queue_put__numbers_never_return),
 	    TEST(queue_put__refused_ones_are_kept_as_failed),
 	    TEST(queue_put__refuses_bad_names),
 	    TEST(queue_put__nothing_stays_of_a_broken_source),
