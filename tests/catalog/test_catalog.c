@@ -2,6 +2,7 @@
 #include "tests/catalog/fixture.h"
 
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -309,6 +310,71 @@ catalog_create__views_for_people(void **state)
 	assert_int_equal(fixture_number(f, "queue.db", "PRAGMA application_id"), 0x54427175);
 }
 
+/* Whether the section ".Ss TABLE" of the page has an item that names the column. */
+static bool
+page_has(const char *page, const char *table, const char *column)
+{
+	char head[64], item[64];
+	const char *at, *end;
+
+	snprintf(head, sizeof(head), "\n.Ss %s\n", table);
+	at = strstr(page, head);
+	if (at == NULL)
+		return false;
+	end = strstr(at + 1, "\n.S");
+	while ((at = strstr(at, "\n.It Fa ")) != NULL && at < end) {
+		const char *line = strchr(at + 1, '\n');
+		snprintf(item, sizeof(item), " %s", column);
+		for (const char *p = at; (p = strstr(p, item)) != NULL && p < line; p++)
+			if (p[strlen(item)] == '\n' || p[strlen(item)] == ' ')
+				return true;
+		at++;
+	}
+	return false;
+}
+
+static void
+page_check(struct fixture *f, const char *name, const char *page)
+{
+	char path[600];
+	sqlite3_stmt *stmt;
+	sqlite3 *db;
+	int columns = 0;
+
+	snprintf(path, sizeof(path), "%s/%s", f->path, name);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db,
+			     "SELECT t.name, c.name FROM sqlite_schema t,"
+			     " pragma_table_info(t.name) c"
+			     " WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%'",
+			     -1, &stmt, NULL),
+	    SQLITE_OK);
+	while (sqlite3_step(stmt) == SQLITE_ROW) {
+		const char *table = (const char *)sqlite3_column_text(stmt, 0);
+		const char *column = (const char *)sqlite3_column_text(stmt, 1);
+		if (!page_has(page, table, column))
+			fail_msg("the page does not tell of %s.%s", table, column);
+		columns++;
+	}
+	assert_true(columns > 10);
+	sqlite3_finalize(stmt);
+	sqlite3_close(db);
+}
+
+static void
+catalog_create__the_page_tells_of_every_column(void **state)
+{
+	struct fixture *f = *state;
+	struct buf page = {0};
+
+	test_read_file(test_data("../../man/thinkback-catalog.5"), &page);
+	page_check(f, "catalog.db", buf_str(&page));
+	page_check(f, "queue.db", buf_str(&page));
+	assert_non_null(strstr(buf_str(&page), "0x54426361 (TBca)"));
+	assert_non_null(strstr(buf_str(&page), "0x54427175 (TBqu)"));
+	buf_finish(&page);
+}
+
 int
 main(void)
 {
@@ -322,6 +388,7 @@ main(void)
 	    FIXTURE_TEST(catalog_check__finds_each_kind_of_damage),
 	    FIXTURE_TEST(catalog_check__pages_overwritten),
 	    FIXTURE_TEST(catalog_create__views_for_people),
+	    FIXTURE_TEST(catalog_create__the_page_tells_of_every_column),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL) != 0;
