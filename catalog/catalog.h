@@ -42,9 +42,11 @@ void catalog_close(struct catalog *c);
 
 /*
  * catalog_begin(c, e), catalog_commit(c, durable, e), catalog_rollback(c):
- * A write transaction. With ${durable} the commit is on disk (synchronous FULL) when it returns
- * ERR_OK; without, it survives a crash of the process but maybe not of the machine, and is never
- * seen half. catalog_rollback without a transaction does nothing.
+ * A write transaction. With ${durable} the commit, and all commits before it, is on disk
+ * (synchronous FULL) when it returns ERR_OK; without, it survives a crash of the process but maybe
+ * not of the machine, and is never seen half. A commit that failed has been rolled back; only when
+ * it is the sync that failed (ERR_IO) may it have been carried out all the same.
+ * catalog_rollback without a transaction does nothing.
  */
 int catalog_begin(struct catalog *c, struct err *e);
 int catalog_commit(struct catalog *c, bool durable, struct err *e);

@@ -75,19 +75,42 @@ cmd_open(const struct cmd_env *env, const struct cmd *cmd, struct repo **out, in
 	return true;
 }
 
+/* The bytes of the character at ${p}, 0 when they are no UTF-8. */
+static size_t
+cmd_character(const unsigned char *p)
+{
+	size_t len = p[0] < 0x80 ? 1 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+	unsigned value = len == 1 ? p[0] : p[0] & (0x7fu >> len);
+	static const unsigned least[] = {0, 0, 0x80, 0x800, 0x10000};
+
+	if ((p[0] >= 0x80 && p[0] < 0xc0) || p[0] >= 0xf8)
+		return 0;
+	for (size_t i = 1; i < len; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+		value = value << 6 | (p[i] & 0x3f);
+	}
+	if (value < least[len] || value > 0x10ffff || (value >= 0xd800 && value < 0xe000))
+		return 0;
+	return len;
+}
+
 int
 cmd_json_string(struct buf *out, const char *text)
 {
 	int rc = buf_putc(out, '"');
 
-	for (const unsigned char *p = (const unsigned char *)text; *p != '\0' && rc == ERR_OK;
-	     p++) {
-		if (*p == '"' || *p == '\\')
+	for (const unsigned char *p = (const unsigned char *)text; *p != '\0' && rc == ERR_OK;) {
+		size_t len = cmd_character(p);
+		if (len == 0)
+			rc = buf_puts(out, "\xef\xbf\xbd");
+		else if (*p == '"' || *p == '\\')
 			rc = buf_printf(out, "\\%c", *p);
 		else if (*p < 0x20)
 			rc = buf_printf(out, "\\u%04X", *p);
 		else
-			rc = buf_putc(out, *p);
+			rc = buf_append(out, p, len);
+		p += len > 0 ? len : 1;
 	}
 	return rc == ERR_OK ? buf_putc(out, '"') : rc;
 }

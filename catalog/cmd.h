@@ -79,7 +79,10 @@ int cmd_usage(const struct cmd_env *env, const struct cmd *cmd, const char *fmt,
  */
 bool cmd_open(const struct cmd_env *env, const struct cmd *cmd, struct repo **out, int *code);
 
-/* cmd_json_string(out, text): append a JSON string with quotes to ${out}. ERR_OK or ERR_NOMEM. */
+/*
+ * cmd_json_string(out, text):
+ * Append a JSON string with quotes to ${out}; what is no UTF-8 becomes U+FFFD. ERR_OK or ERR_NOMEM.
+ */
 int cmd_json_string(struct buf *out, const char *text);
 
 /* cmd_finish(env, code): flush stdout; ${code}, or CMD_FAILED (with a line) when that fails. */

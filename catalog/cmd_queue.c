@@ -109,17 +109,27 @@ cmd_queue_json(const struct queue_restore *r, const char *error, struct err *e)
 	return rc == ERR_OK ? ERR_OK : err_nomem(e);
 }
 
+/* The bytes that printf has to pad ${text} to, so that it is ${width} characters wide. */
+static int
+cmd_queue_width(const char *text, int width)
+{
+	for (; *text != '\0'; text++)
+		width += ((unsigned char)*text & 0xc0) == 0x80;
+	return width;
+}
+
 static void
 cmd_queue_row(struct cmd_queue_call *c, const struct queue_restore *r, const char *error)
 {
-	char table[2 * TABLES_NAME], name[QUEUE_NAME], size[NUM_SIZE_TEXT], age[CMD_QUEUE_TIME];
+	char table[2 * TABLES_NAME], clean[QUEUE_NAME], size[NUM_SIZE_TEXT], age[CMD_QUEUE_TIME];
+	const char *name = cmd_queue_clean(r->name, clean);
 
 	if (c->shown == 0)
 		printf("%6s  %-9s  %-24s  %-32s %10s %10s %6s  %s\n", "ID", "STATE", "TABLE",
 		    "NAME", "DOCUMENTS", "SIZE", "AGE", "REASON");
 	snprintf(table, sizeof(table), "%s.%s", r->database, r->table);
-	printf("%6" PRId64 "  %-9s  %-24s  %-32s %10" PRIu64 " %10s %6s  %s\n", r->id,
-	    queue_state_name(r->state), table, cmd_queue_clean(r->name, name), r->documents,
+	printf("%6" PRId64 "  %-9s  %-24s  %-*s %10" PRIu64 " %10s %6s  %s\n", r->id,
+	    queue_state_name(r->state), table, cmd_queue_width(name, 32), name, r->documents,
 	    num_size_text(r->bytes, size), cmd_queue_age(r->created, age),
 	    error[0] != '\0' ? error : "-");
 }
@@ -434,9 +444,9 @@ const struct cmd cmd_queue = {
 	    "  cancel ID...   take a pending or failed restore out of the queue\n"
 	    "\n"
 	    "      --state STATE         list: only restores in this state (may be repeated)\n"
-	    "  -e, --export DB[.TABLE]   list, retry --all-failed: only this database or table\n"
+	    "  -e, --export DB[.TABLE]   list, retry --all-failed: only of this one\n"
 	    "      --all-failed          retry: all failed restores that can succeed\n"
-	    "      --payload             show: print the bytes that were copied in, only these\n"
+	    "      --payload             show: print what was copied in, and only that\n"
 	    "\n"
 	    "Exit status: 0 done, 1 an ID is unknown or its restore is in another state,\n"
 	    "3 this holds for some of the IDs.\n",

@@ -32,7 +32,10 @@ struct packs_dictionary {
 
 /*
  * packs_begin(c, table_id, snapshot_id, shard, dictionary_id, out, e):
- * Record a pack that is about to be written, and set ${out} to its number. Needs a transaction.
+ * Record a pack that is about to be written, and set ${out} to its number. Needs a transaction,
+ * whose commit must be durable before a file bears the number: after a power cut it would be given
+ * out again. Return ERR_OK; ERR_WRONG_STATE when the snapshot is not being built; ERR_LIMIT when
+ * the numbers have run out; else a failure. packs_dictionary_put likewise.
  */
 int packs_begin(struct catalog *c, int64_t table_id, int64_t snapshot_id, uint64_t shard,
     int64_t dictionary_id, int64_t *out, struct err *e);
@@ -51,11 +54,11 @@ int packs_next(struct catalog *c, int64_t after, struct packs_pack *out, struct 
 
 /*
  * packs_unfinished_next(c, after, id, snapshot_id, e):
- * The first pack of a snapshot that is not complete, with a number over ${after}: one being built, or
- * what a crash left. Return ERR_OK and set ${id} and ${snapshot_id}, ERR_END, or a failure.
+ * The first pack of a snapshot that is not complete, with a number over ${after}: one being built,
+ * or what a crash left. Return ERR_OK and set ${id} and ${snapshot_id}, ERR_END, or a failure.
  */
-int packs_unfinished_next(struct catalog *c, int64_t after, int64_t *id, int64_t *snapshot_id,
-    struct err *e);
+int packs_unfinished_next(
+    struct catalog *c, int64_t after, int64_t *id, int64_t *snapshot_id, struct err *e);
 
 /* packs_total(c, bytes, e): the sum of the sizes of all packs of complete snapshots. */
 int packs_total(struct catalog *c, uint64_t *bytes, struct err *e);

@@ -109,8 +109,8 @@ int queue_get(struct queue *q, int64_t id, struct queue_restore *out, struct err
 
 /*
  * queue_find(q, filter, name, out, e):
- * The newest restore with that name among those of ${filter} (database and table set). Return
- * ERR_OK, ERR_ABSENT (no text) or a failure.
+ * The newest restore with that name among those of ${filter} (database and table must be set).
+ * Return ERR_OK, ERR_ABSENT (no text) or a failure.
  */
 int queue_find(struct queue *q, const struct queue_filter *filter, const char *name,
     struct queue_restore *out, struct err *e);

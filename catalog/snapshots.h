@@ -60,7 +60,8 @@ int snapshots_run_source(struct catalog *c, int64_t run_id, struct buf *out, str
 /*
  * snapshots_begin(c, table_id, run_id, date, out, e):
  * Record a snapshot that is not complete. Needs a transaction. Return ERR_OK and set ${out} to its
- * id; ERR_ORDER when the table has a complete snapshot at ${date} or later; else a failure.
+ * id; ERR_ORDER when the table has a complete snapshot at ${date} or later; ERR_WRONG_STATE when it
+ * has an unfinished one, to be taken back first; else a failure.
  */
 int snapshots_begin(
     struct catalog *c, int64_t table_id, int64_t run_id, int64_t date, int64_t *out, struct err *e);
@@ -84,7 +85,8 @@ int snapshots_shard_put(
 /*
  * snapshots_complete(c, ids, n, e):
  * Make the ${n} snapshots visible, all at once, durably: a transaction of its own. Their packs must
- * be durable already.
+ * be durable already. Return ERR_OK; ERR_WRONG_STATE when one is not there, complete already, or
+ * not described with all its shards; else a failure. All or none.
  */
 int snapshots_complete(struct catalog *c, const int64_t *ids, size_t n, struct err *e);
 
@@ -92,7 +94,7 @@ int snapshots_complete(struct catalog *c, const int64_t *ids, size_t n, struct e
  * snapshots_take_back(c, id, e), snapshots_recover(c, e):
  * Remove an incomplete snapshot (or all of them, with runs that have none left) and everything that
  * was recorded for it: versions born in it, deaths in it, shards, packs. Transactions of their own,
- * in batches; starting over after a crash is harmless.
+ * in batches; starting over after a crash is harmless. ERR_WRONG_STATE for a complete one.
  */
 int snapshots_take_back(struct catalog *c, int64_t id, struct err *e);
 int snapshots_recover(struct catalog *c, struct err *e);
@@ -124,6 +126,14 @@ int snapshots_next(struct catalog *c, int64_t table_id, int64_t after,
 int snapshots_newest_date(struct catalog *c, int64_t *out, struct err *e);
 
 /*
+ * snapshots_stamp(c, out, e):
+ * Set ${out} to a number that is another one when other snapshots are complete than before, and the
+ * same for every connection. It looks at all snapshots: call it when catalog_generation has
+ * changed.
+ */
+int snapshots_stamp(struct catalog *c, uint64_t *out, struct err *e);
+
+/*
  * snapshots_primary_key(c, id, out, e), snapshots_config(c, id, out, e):
  * Append the name of the primary-key field, or the configuration's JSON, of a complete snapshot to
  * ${out}. Return ERR_OK, ERR_ABSENT or a failure.
@@ -133,18 +143,22 @@ int snapshots_config(struct catalog *c, int64_t id, struct buf *out, struct err 
 
 /*
  * snapshots_shard(c, snapshot_id, number, out, e):
- * One shard of a snapshot. Return ERR_OK, ERR_ABSENT or a failure.
+ * One shard of a complete snapshot. Return ERR_OK, ERR_ABSENT or a failure.
  */
 int snapshots_shard(struct catalog *c, int64_t snapshot_id, uint64_t number,
     struct snapshots_shard *out, struct err *e);
 
 /*
  * snapshots_shards_most(c, table_id, out, e):
- * Set ${out} to the largest number of shards that any complete snapshot of the table has.
+ * Set ${out} to the largest number of shards that any complete snapshot of the table has; 0 without
+ * one.
  */
 int snapshots_shards_most(struct catalog *c, int64_t table_id, uint64_t *out, struct err *e);
 
-/* snapshots_verified(c, id, date, e): record that check found the snapshot whole at ${date}. */
+/*
+ * snapshots_verified(c, id, date, e):
+ * Record that check found the snapshot whole at ${date}. ERR_WRONG_STATE when it is not there.
+ */
 int snapshots_verified(struct catalog *c, int64_t id, int64_t date, struct err *e);
 
 #endif

@@ -176,9 +176,9 @@ fuse_answer_absent(fuse_req_t req, fuse_ino_t parent)
 {
 	struct fuse_entry_param param = {.entry_timeout = ANSWER_SHORT};
 
-	/* Where files can be made, and where the worker moves restores, it may be there at once. */
-	if (fuse_ops_inbox_dir(parent) || fuse_ops_kind(parent) == INODE_RESTORE_STATE)
-		fuse_answer_refuse(req, ERRMAP_ABSENT);
-	else
+	/* What is not in a date never will be. Elsewhere it may be there the next moment. */
+	if (fuse_ops_kind(parent) == INODE_DATE)
 		fuse_reply_entry(req, &param);
+	else
+		fuse_answer_refuse(req, ERRMAP_ABSENT);
 }

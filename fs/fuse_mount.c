@@ -2,6 +2,7 @@
 #include "fs/fuse_mount.h"
 #include "fs/fuse_internal.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +80,20 @@ fuse_mount_args(const struct repo *repo, const struct fuse_mount_options *option
 	return rc;
 }
 
+/* A shell that starts a program in the background lets it ignore SIGINT, and libfuse leaves a
+ * signal that is ignored alone. Whoever sends one to a mount wants it to end. (SIGHUP is nohup's.)
+ */
+static bool
+fuse_mount_handle_signals(struct fuse_session *session)
+{
+	struct sigaction usual = {.sa_handler = SIG_DFL};
+
+	sigemptyset(&usual.sa_mask);
+	sigaction(SIGINT, &usual, NULL);
+	sigaction(SIGTERM, &usual, NULL);
+	return fuse_set_signal_handlers(session) == 0;
+}
+
 /* Make the session, with handlers of signals before there is anything to unmount. */
 static int
 fuse_mount_session(struct fuse_mount *m, const struct repo *repo,
@@ -97,7 +112,7 @@ fuse_mount_session(struct fuse_mount *m, const struct repo *repo,
 		rc = err_set(e, ERR_ARG, "%s", fuse_mount_reason("cannot start a FUSE session"));
 		goto done;
 	}
-	m->signals = fuse_set_signal_handlers(m->session) == 0;
+	m->signals = fuse_mount_handle_signals(m->session);
 	if (!m->signals) {
 		rc = err_set(e, ERR_IO, "cannot set signal handlers");
 		goto done;

@@ -193,6 +193,7 @@ fuse_ops_open_inbox(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fuse_answer_error(req, rc, &e);
 		return;
 	}
+	inbox_opened_by(file, fuse_req_ctx(req)->pid);
 	fi->fh = (uintptr_t)file;
 	if (fuse_reply_open(req, fi) != 0)
 		inbox_release(file);
@@ -294,7 +295,7 @@ fuse_ops_table(void)
 	    .statfs = fuse_ops_statfs,
 	    .opendir = fuse_dir_open,
 	    .readdir = fuse_dir_read,
-	    .readdirplus = fuse_dir_read_plus,
+	    .readdirplus = fuse_dir_readplus,
 	    .releasedir = fuse_dir_release,
 	    .create = fuse_write_create,
 	    .mknod = fuse_write_mknod,

@@ -46,6 +46,7 @@ fuse_write_create(
 		fuse_answer_error(req, rc, &e);
 		return;
 	}
+	inbox_opened_by(file, fuse_req_ctx(req)->pid);
 	fi->fh = (uintptr_t)file;
 	fuse_answer_param(fs, &attr, &param);
 	/* A request that was interrupted gets no release. */
@@ -103,16 +104,23 @@ fuse_write_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct inbox_file *file = fuse_ops_file(fi);
 	struct err e = {0};
+	int rc = ERR_OK;
 
 	(void)ino;
-	fuse_answer_error(req, file == NULL ? ERR_OK : inbox_flush(file, &e), &e);
+	if (file != NULL)
+		rc = inbox_close(file, fuse_req_ctx(req)->pid, &e);
+	fuse_answer_error(req, rc, &e);
 }
 
 void
 fuse_write_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_info *fi)
 {
+	struct inbox_file *file = fuse_ops_file(fi);
+	struct err e = {0};
+
+	(void)ino;
 	(void)data_only;
-	fuse_write_flush(req, ino, fi);
+	fuse_answer_error(req, file == NULL ? ERR_OK : inbox_sync(file, &e), &e);
 }
 
 void
@@ -181,6 +189,7 @@ fuse_write_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_
 		fuse_answer_refuse(req, ERRMAP_INVALID);
 		return;
 	}
+	/* Out of a snapshot: with EXDEV mv would copy, and fail only when it cannot remove. */
 	if (!fuse_write_allowed(req, parent, name) || !fuse_write_allowed(req, to_parent, to))
 		return;
 	rc = inbox_rename(fs->inbox, parent, name, to_parent, to, noreplace, &e);

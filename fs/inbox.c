@@ -4,8 +4,10 @@
 #include "catalog/base/date.h"
 #include "fs/inbox_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 int
 inbox_create(const struct repo *repo, const struct log *log, struct inbox **out, struct err *e)
@@ -308,13 +310,6 @@ inbox_make(struct inbox *b, uint64_t parent, const char *name, bool exclusive,
 	return rc == ERR_OK ? inbox_file_attr(*out, attr) : rc;
 }
 
-void
-inbox_release(struct inbox_file *f)
-{
-	inbox_node_unuse(f->inbox, f->node);
-	free(f);
-}
-
 /* ---- bytes ---- */
 
 int
@@ -406,8 +401,9 @@ inbox_destined(
 	return final;
 }
 
-int
-inbox_flush(struct inbox_file *f, struct err *e)
+/* Queue the file if that is due; with ${patient} leave alone what would be refused. */
+static int
+inbox_decide(struct inbox_file *f, bool patient, struct err *e)
 {
 	struct inbox_node *n = f->node;
 	struct inbox_directory dir;
@@ -417,12 +413,64 @@ inbox_flush(struct inbox_file *f, struct err *e)
 	pthread_mutex_lock(&n->lock);
 	if (f->written > 0 && n->bytes.size > 0 && inbox_destined(f->inbox, n, &dir, name)) {
 		if (f->written > n->settled)
-			rc = inbox_settle(f->inbox, n, &dir, name, e);
+			rc = inbox_settle(f->inbox, n, &dir, name, patient, e);
 		else if (n->verdict.code != ERR_OK)
 			rc = err_set(e, n->verdict.code, "%s", n->verdict.text);
+		f->undecided = rc == ERR_OK && f->written > n->settled;
 	}
 	pthread_mutex_unlock(&n->lock);
 	return rc;
+}
+
+int
+inbox_flush(struct inbox_file *f, struct err *e)
+{
+	return inbox_decide(f, false, e);
+}
+
+int
+inbox_sync(struct inbox_file *f, struct err *e)
+{
+	return inbox_decide(f, true, e);
+}
+
+void
+inbox_opened_by(struct inbox_file *f, int64_t process)
+{
+	f->opener = process;
+}
+
+/* Whether two threads are of one process. */
+static bool
+inbox_same_process(int64_t a, int64_t b)
+{
+	char path[64];
+
+	if (a == b || a == 0 || b == 0)
+		return true;
+	snprintf(path, sizeof(path), "/proc/%lld/task/%lld", (long long)a, (long long)b);
+	return access(path, F_OK) == 0;
+}
+
+int
+inbox_close(struct inbox_file *f, int64_t process, struct err *e)
+{
+	return inbox_decide(f, !inbox_same_process(process, f->opener), e);
+}
+
+void
+inbox_release(struct inbox_file *f)
+{
+	bool undecided;
+
+	pthread_mutex_lock(&f->node->lock);
+	undecided = f->undecided;
+	pthread_mutex_unlock(&f->node->lock);
+	/* Nobody hears of a refusal any more: it is in the log and in the queue. */
+	if (undecided)
+		inbox_decide(f, false, NULL);
+	inbox_node_unuse(f->inbox, f->node);
+	free(f);
 }
 
 /* ---- names that go, and directories ---- */

@@ -61,9 +61,11 @@ struct inbox_node {
 struct inbox_file {
 	struct inbox *inbox;
 	struct inbox_node *node;
-	uint64_t ino;     /* under which it was opened */
-	uint64_t written; /* node->version after the last change by this file, 0: none; under the
-			     node's lock */
+	uint64_t ino;   /* under which it was opened */
+	int64_t opener; /* thread that opened it, 0: unknown */
+	/* Under the node's lock: */
+	uint64_t written; /* node->version after the last change by this file, 0: none */
+	bool undecided;   /* what would be refused has been left alone */
 };
 
 struct inbox {
@@ -174,13 +176,13 @@ int inbox_adopt(struct inbox *b, const struct queue_restore *r, int64_t table_id
     struct inbox_node **out, struct err *e);
 
 /*
- * inbox_settle(b, n, dir, name, e):
+ * inbox_settle(b, n, dir, name, patient, e):
  * Queue the bytes of ${n} under ${name} in the table's directory ${dir}; the caller holds the
- * node's lock. What is refused is kept as failed and answered with the reason. Return as
- * inbox_flush. On a failure nothing has changed.
+ * node's lock. What is refused is kept as failed and answered with the reason; or, with ${patient},
+ * left alone with ERR_OK. Return as inbox_flush. On a failure nothing has changed.
  */
 int inbox_settle(struct inbox *b, struct inbox_node *n, const struct inbox_directory *dir,
-    const char *name, struct err *e);
+    const char *name, bool patient, struct err *e);
 
 /* ---- inbox_queue.c: catalogue and queue. Threads: any; takes db_lock itself. ---- */
 

@@ -69,7 +69,7 @@ inbox_rename_scratch(struct inbox *b, struct inbox_node *n, const struct inbox_d
 	if (!inbox_rename_there(b, n, from_dir, from))
 		rc = ERR_ABSENT;
 	else if (inbox_final(to_dir, to) && n->bytes.size > 0)
-		rc = inbox_settle(b, n, to_dir, to, e);
+		rc = inbox_settle(b, n, to_dir, to, false, e);
 	else
 		rc = inbox_rename_list(b, n, to_dir, to, e);
 	pthread_mutex_unlock(&n->lock);

@@ -67,7 +67,7 @@ inbox_settle_report(struct inbox *b, const struct inbox_table *table, const char
 
 int
 inbox_settle(struct inbox *b, struct inbox_node *n, const struct inbox_directory *dir,
-    const char *name, struct err *e)
+    const char *name, bool patient, struct err *e)
 {
 	struct buf primary_key = {0};
 	struct inbox_table table;
@@ -85,6 +85,10 @@ inbox_settle(struct inbox *b, struct inbox_node *n, const struct inbox_directory
 		goto out;
 	}
 	why.code = rc;
+	if (rc != ERR_OK && patient) {
+		rc = ERR_OK;
+		goto out;
+	}
 	rc = inbox_queue_put(b, &table, name, &n->bytes, why.code == ERR_OK ? documents : 0,
 	    why.code == ERR_OK ? NULL : why.text, &id, e);
 	if (rc != ERR_OK)

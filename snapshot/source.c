@@ -74,6 +74,13 @@ source_blame(const char *label, const char *file, struct err *e)
 	err_prefix(e, "%s", source_short(label, text));
 }
 
+void
+source_gone(struct err *e)
+{
+	if (e->code == ERR_ABSENT)
+		e->code = ERR_IO;
+}
+
 int
 source_csv(struct err *e)
 {

@@ -69,6 +69,9 @@ int source_date_add(struct source *s, int64_t date, struct err *e);
  */
 void source_blame(const char *label, const char *file, struct err *e);
 
+/* source_gone(e): make a failure of a file that was there a moment ago and now is absent. */
+void source_gone(struct err *e);
+
 /* source_csv(e): the failure of a table that is there as .csv alone. */
 int source_csv(struct err *e);
 

@@ -385,7 +385,8 @@ target_dir_apply(
 		rc = target_dir_merge(&b, e);
 		target_dir_end(&b, rc != ERR_OK);
 		flock(b.dir->fd, LOCK_UN);
-		return rc;
+		/* Something that was there has gone meanwhile: no answer to a question here. */
+		return rc == ERR_ABSENT ? ERR_IO : rc;
 	}
 	target_dir_end(&b, false);
 	return rc;
@@ -427,7 +428,7 @@ target_dir_open(const char *path, struct target **out, struct err *e)
 	}
 	if (rc != ERR_OK) {
 		target_dir_close(&d->base);
-		return rc;
+		return rc == ERR_ABSENT ? ERR_ARG : rc;
 	}
 	*out = &d->base;
 	return ERR_OK;

@@ -21,7 +21,8 @@ struct log {
 
 /*
  * log_line(log, level, fmt, ...):
- * Hand a formatted line (no newline) of ${level} to ${log}, which may be NULL.
+ * Hand a formatted line (no newline) of ${level} to ${log}, which may be NULL. Control characters
+ * become '?'.
  */
 void log_line(const struct log *log, enum log_level level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

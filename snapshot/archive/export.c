@@ -117,6 +117,7 @@ static int
 export_bad(struct export *x, bool named, struct source_item *out, struct err *e)
 {
 	x->phase = EXPORT_OVER;
+	source_gone(e);
 	source_blame(x->base.label, named ? NULL : x->path, e);
 	return export_item(x, SOURCE_TABLE_BAD, out);
 }

@@ -56,10 +56,10 @@ listing_grow(struct listing *l, struct err *e)
 	size_t cap = l->cap > 0 ? l->cap * 2 : 16;
 	struct listing_table **list;
 
-	if (l->n < l->cap)
-		return ERR_OK;
 	if (l->n >= SOURCE_TABLES_MAX)
 		return err_set(e, ERR_LIMIT, "more than %u tables", SOURCE_TABLES_MAX);
+	if (l->n < l->cap)
+		return ERR_OK;
 	list = realloc(l->list, cap * sizeof(*list));
 	if (list == NULL)
 		return err_nomem(e);

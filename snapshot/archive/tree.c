@@ -160,6 +160,7 @@ static int
 tree_bad(struct tree *t, struct source_item *out, struct err *e)
 {
 	t->phase = TREE_OVER;
+	source_gone(e);
 	source_blame(t->base.label, NULL, e);
 	return tree_item(t, SOURCE_TABLE_BAD, out);
 }
@@ -189,6 +190,7 @@ tree_shard(struct tree *t, unsigned number, int *fd, struct err *e)
 {
 	snprintf(t->directory, sizeof(t->directory), "%s/%s/shard-%02u/%s",
 	    tree_current(t)->database, tree_current(t)->table, number, t->date);
+	snprintf(t->path, sizeof(t->path), "%s", t->directory);
 	return dir_open(t->root, t->directory, fd, e);
 }
 
@@ -320,6 +322,8 @@ tree_next(struct source *s, struct source_item *out, struct err *e)
 		}
 		if (t->phase == TREE_TABLE) {
 			t->phase = TREE_DOCUMENTS;
+			snprintf(t->path, sizeof(t->path), "%s/%s", tree_current(t)->database,
+			    tree_current(t)->table);
 			return tree_item(t, SOURCE_TABLE, out);
 		}
 		if (t->phase == TREE_DOCUMENTS)

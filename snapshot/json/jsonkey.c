@@ -45,8 +45,7 @@ jsonkey_fail(struct jsonkey_read *r, const char *text)
 static int
 jsonkey_too_long(struct jsonkey_read *r)
 {
-	return jsonkey_fail(r, "the primary key is too long: RethinkDB takes 127 bytes of text, "
-			       "or 128 of any key in its own encoding");
+	return jsonkey_fail(r, "the primary key is too long, RethinkDB takes at most 127 bytes");
 }
 
 /* What key_put_* has answered. */
@@ -74,13 +73,14 @@ jsonkey_string_end(const struct jsonkey_read *r, const uint8_t *p)
 
 /*
  * Decode the character at ${*p} of a string that ends at ${end}. Return its number of bytes, 0 for
- * an escape that is none or is cut off.
+ * an escape that is none or, with ${cut} set, one that is cut off.
  */
 static size_t
-jsonkey_character(const uint8_t **p, const uint8_t *end, uint8_t out[4])
+jsonkey_character(const uint8_t **p, const uint8_t *end, uint8_t out[4], bool *cut)
 {
 	size_t used, n;
 
+	*cut = false;
 	if (**p != '\\') {
 		out[0] = *(*p)++;
 		return 1;
@@ -88,6 +88,8 @@ jsonkey_character(const uint8_t **p, const uint8_t *end, uint8_t out[4])
 	n = canon_unescape(*p, end, out, &used);
 	if (n > 0)
 		*p += used;
+	else
+		*cut = used == CANON_ESCAPE_CUT;
 	return n;
 }
 
@@ -95,15 +97,15 @@ static int
 jsonkey_string(struct jsonkey_read *r)
 {
 	const uint8_t *p = r->p + 1, *end = jsonkey_string_end(r, r->p);
-	bool whole = end != NULL && end < r->end;
+	bool whole = end != NULL && end < r->end, cut;
 	uint8_t text[KEY_MAX + 4], character[4];
 	size_t len = 0, n;
 
 	if (end == NULL)
 		return jsonkey_fail(r, "the primary key is no JSON value");
 	while (p < end) {
-		n = jsonkey_character(&p, end, character);
-		if (n == 0 && !whole)
+		n = jsonkey_character(&p, end, character, &cut);
+		if (cut && !whole)
 			break;
 		if (n == 0)
 			return jsonkey_fail(r, "the primary key is no JSON value");
@@ -182,10 +184,11 @@ jsonkey_data(struct jsonkey_read *r, const uint8_t *p, const uint8_t *end, bool 
 	struct jsonkey_bits b = {0};
 	uint8_t character[4];
 	int rc = ERR_OK;
+	bool cut;
 
 	while (p < end && rc == ERR_OK) {
-		size_t n = jsonkey_character(&p, end, character);
-		if (n == 0 && !whole)
+		size_t n = jsonkey_character(&p, end, character, &cut);
+		if (cut && !whole)
 			break;
 		rc = jsonkey_base64(r, &b, n == 1 ? character[0] : '\0');
 	}
@@ -272,6 +275,15 @@ jsonkey_object_end(const struct jsonkey_read *r)
 	return NULL;
 }
 
+/* Whether ${text} is next; with ${r}->cut, as much of it as there is input left. */
+static bool
+jsonkey_at(const struct jsonkey_read *r, const char *text)
+{
+	size_t left = (size_t)(r->end - r->p), len = strlen(text);
+
+	return (left >= len || r->cut) && memcmp(r->p, text, left < len ? left : len) == 0;
+}
+
 static int
 jsonkey_object(struct jsonkey_read *r)
 {
@@ -284,9 +296,9 @@ jsonkey_object(struct jsonkey_read *r)
 		r->p = end;
 		return rc;
 	}
-	if (!r->cut)
+	if (!r->cut || (!jsonkey_at(r, jsonkey_binary) && !jsonkey_at(r, jsonkey_time)))
 		return jsonkey_fail(r, "the primary key is no JSON value");
-	if ((size_t)(r->end - r->p) > tag && memcmp(r->p, jsonkey_binary, tag) == 0)
+	if ((size_t)(r->end - r->p) >= tag && memcmp(r->p, jsonkey_binary, tag) == 0)
 		rc = jsonkey_data(r, r->p + tag, jsonkey_string_end(r, r->p + tag - 1), false);
 	r->p = r->end;
 	return rc;
@@ -295,25 +307,21 @@ jsonkey_object(struct jsonkey_read *r)
 static int
 jsonkey_word(struct jsonkey_read *r)
 {
-	size_t left = (size_t)(r->end - r->p);
+	bool truth = jsonkey_at(r, "true");
+	size_t len = truth ? 4 : 5;
 
-	if (left >= 4 && memcmp(r->p, "true", 4) == 0) {
-		r->p += 4;
-		return jsonkey_put(r, key_put_bool(&r->key, r->depth, true));
-	}
-	if (left >= 5 && memcmp(r->p, "false", 5) == 0) {
-		r->p += 5;
-		return jsonkey_put(r, key_put_bool(&r->key, r->depth, false));
-	}
-	if (left >= 4 && memcmp(r->p, "null", 4) == 0)
+	if (jsonkey_at(r, "null"))
 		return jsonkey_fail(
 		    r, r->depth > 0 ? "the primary key holds a null, which RethinkDB does not allow"
 				    : "the primary key is null, which RethinkDB does not allow");
-	if (r->cut && left < 5) {
+	if (!truth && !jsonkey_at(r, "false"))
+		return jsonkey_fail(r, "the primary key is no JSON value");
+	if ((size_t)(r->end - r->p) < len) {
 		r->p = r->end;
 		return ERR_OK;
 	}
-	return jsonkey_fail(r, "the primary key is no JSON value");
+	r->p += len;
+	return jsonkey_put(r, key_put_bool(&r->key, r->depth, truth));
 }
 
 /* Read the value that is next; of an array only its bracket. */

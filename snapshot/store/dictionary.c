@@ -12,10 +12,10 @@
 #include "snapshot/store/packfile.h"
 
 #include <limits.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zdict.h>
+#include <zstd_errors.h>
 
 #define DICTIONARY_MAGIC "TBDICT\r\n"
 #define DICTIONARY_MAGIC_LEN 8u
@@ -85,12 +85,21 @@ dictionary_train(const void *samples, const size_t *sizes, size_t n, struct buf 
 
 /* ---- use ---- */
 
-/* Whether zstd can load these bytes as a dictionary with tables and a number of its own. */
-static bool
-dictionary_sound(const void *bytes, size_t len)
+/*
+ * Whether zstd can load these bytes as a dictionary with tables and a number of its own. Return
+ * ERR_OK, ERR_CORRUPT or ERR_NOMEM.
+ */
+static int
+dictionary_check(const void *bytes, size_t len)
 {
-	return len <= DICTIONARY_FILE_MAX && ZDICT_getDictID(bytes, len) != 0 &&
-	       !ZDICT_isError(ZDICT_getDictHeaderSize(bytes, len));
+	size_t head;
+
+	if (len > DICTIONARY_FILE_MAX || ZDICT_getDictID(bytes, len) == 0)
+		return ERR_CORRUPT;
+	head = ZDICT_getDictHeaderSize(bytes, len);
+	if (!ZDICT_isError(head))
+		return ERR_OK;
+	return ZSTD_getErrorCode(head) == ZSTD_error_memory_allocation ? ERR_NOMEM : ERR_CORRUPT;
 }
 
 int
@@ -98,9 +107,12 @@ dictionary_create(
     uint64_t id, const void *bytes, size_t len, struct dictionary **out, struct err *e)
 {
 	struct dictionary *d;
+	int rc = dictionary_check(bytes, len);
 
-	if (!dictionary_sound(bytes, len))
+	if (rc == ERR_CORRUPT)
 		return packfile_damaged(PACKFILE_DICTIONARY, id, e, "it is no zstd dictionary");
+	if (rc != ERR_OK)
+		return err_nomem(e);
 	d = calloc(1, sizeof(*d));
 	if (d == NULL || buf_append(&d->bytes, bytes, len) != ERR_OK) {
 		dictionary_free(d);
@@ -187,10 +199,12 @@ dictionary_save(
 {
 	struct packfile_writer *w;
 	struct buf file = {0};
-	int rc;
+	int rc = dictionary_check(bytes, len);
 
-	if (!dictionary_sound(bytes, len))
+	if (rc == ERR_CORRUPT)
 		return err_set(e, ERR_ARG, "these bytes are no zstd dictionary");
+	if (rc != ERR_OK)
+		return err_nomem(e);
 	rc = file_encode(id, table_id, bytes, len, &file);
 	if (rc != ERR_OK)
 		err_nomem(e);

@@ -21,18 +21,15 @@ frame_finish(struct frame_builder *f)
 bool
 frame_fits(const struct frame_builder *f, uint32_t ordinal, size_t len)
 {
-	uint32_t next = f->first + f->count;
+	uint32_t gap = ordinal - (f->first + f->count);
+	size_t used = FRAME_HEAD + f->sizes.len + f->documents.len;
 
 	if (f->count == 0)
 		return true;
-	return len < PACK_FRAME_SIZE && ordinal - next <= FRAME_GAP_MAX &&
-	       ordinal - f->first < FRAME_COUNT_MAX;
-}
-
-bool
-frame_full(const struct frame_builder *f)
-{
-	return f->documents.len >= PACK_FRAME_SIZE || f->count == FRAME_COUNT_MAX;
+	if (gap > FRAME_GAP_MAX || ordinal - f->first >= FRAME_COUNT_MAX)
+		return false;
+	used += FRAME_SIZE_LEN * ((size_t)gap + 1);
+	return used <= PACK_FRAME_SIZE && len <= PACK_FRAME_SIZE - used;
 }
 
 static int

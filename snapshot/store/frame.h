@@ -35,12 +35,11 @@ void frame_finish(struct frame_builder *f);
 /*
  * frame_fits(f, ordinal, len):
  * Whether a document of ${len} bytes with the number ${ordinal}, over all that are in it, should go
- * into the open frame. An empty frame takes everything.
+ * into the open frame, which has PACK_FRAME_SIZE bytes then at most: up to 16 KiB zstd takes a
+ * dictionary as it is, over that it copies its tables for each frame. An empty frame takes
+ * everything.
  */
 bool frame_fits(const struct frame_builder *f, uint32_t ordinal, size_t len);
-
-/* frame_full(f): whether the frame has reached its size and should be closed. */
-bool frame_full(const struct frame_builder *f);
 
 /* frame_add(f, ordinal, document, len): add a document that fits. Return ERR_OK or ERR_NOMEM. */
 int frame_add(struct frame_builder *f, uint32_t ordinal, const void *document, size_t len);

@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define PACK_FORMAT_VERSION 1
-#define PACK_FRAME_SIZE 16384u /* document bytes after which a frame is closed */
+#define PACK_FRAME_SIZE 16384u /* bytes of a decoded frame, unless one document has more */
 #define PACK_LEVEL 3           /* zstd level */
 
 /* Opaque types. */

@@ -231,8 +231,6 @@ writer_document(
 		rc = writer_frame_close(w, e);
 	if (rc == ERR_OK && frame_add(&w->frame, ordinal, document, len) != ERR_OK)
 		rc = err_nomem(e);
-	if (rc == ERR_OK && frame_full(&w->frame))
-		rc = writer_frame_close(w, e);
 	return rc;
 }
 

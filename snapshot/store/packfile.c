@@ -237,7 +237,7 @@ static int
 packfile_place(const struct packfile_writer *w, struct err *e)
 {
 	bool made;
-	int subfd;
+	int subfd = -1;
 	int rc = packfile_subdir(w, &subfd, &made, e);
 
 	if (rc != ERR_OK)
@@ -415,7 +415,7 @@ int
 packfile_clean(int packsfd, struct err *e)
 {
 	DIR *dir = packfile_dir(packsfd, ".");
-	const char *name;
+	const char *name = "";
 	int rc;
 
 	if (dir == NULL)
@@ -467,7 +467,7 @@ static int
 packfile_list_subdir(DIR *dir, const char *what, uint64_t subdir,
     int (*found)(void *arg, uint64_t id, bool is_dictionary), void *arg, struct err *e)
 {
-	const char *name;
+	const char *name = "";
 	bool is_dictionary;
 	uint64_t id;
 	int rc;
@@ -487,7 +487,7 @@ packfile_list(
     int packsfd, int (*found)(void *arg, uint64_t id, bool is_dictionary), void *arg, struct err *e)
 {
 	DIR *dir = packfile_dir(packsfd, "."), *sub;
-	const char *name;
+	const char *name = "";
 	uint64_t subdir;
 	int rc;
 

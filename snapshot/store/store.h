@@ -1,6 +1,8 @@
 /*
  * Reading documents by (pack, ordinal): open packs, dictionaries and decoded frames are kept within
- * set bounds, least recently used first out. A struct store may be used by any number of threads.
+ * set bounds, least recently used first out. The one used last is kept even if it is larger than
+ * its bound, until another takes its place: a large document is read in many parts and must not be
+ * decoded for each. A struct store may be used by any number of threads.
  */
 #ifndef THINKBACK_STORE_STORE_H
 #define THINKBACK_STORE_STORE_H

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DOC "{\"id\":1,\"name\":\"one\"}\n"
 #define DOC2 "{\"id\":1,\"name\":\"a longer one than before\"}\n"
@@ -162,6 +163,22 @@ listed(struct fixture *f, uint64_t parent)
 	return n;
 }
 
+/* What a worker does with the only restore that waits. */
+static void
+carry_out(struct fixture *f, int64_t id)
+{
+	struct queue *q = NULL;
+	struct queue_restore r;
+	size_t got;
+
+	assert_err(queue_open(f->repo, true, &q, &f->e), ERR_OK, &f->e);
+	assert_err(queue_claim(q, "w", 1, 60000, &r, 1, &got, &f->e), ERR_OK, &f->e);
+	assert_int_equal(got, 1);
+	assert_int_equal(r.id, id);
+	assert_err(queue_done(q, r.id, "w", 2, &f->e), ERR_OK, &f->e);
+	queue_close(q);
+}
+
 static uint64_t
 queued_ino(int64_t id)
 {
@@ -247,26 +264,20 @@ static void
 cp__over_one_that_is_done(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_restore r;
-	struct queue *q = NULL;
 	struct inbox_file *file;
-	size_t got;
+	int64_t id;
 
 	copy(f, NAME, DOC2);
-	assert_err(queue_open(f->repo, true, &q, &f->e), ERR_OK, &f->e);
-	assert_err(queue_claim(q, "w", 1, 60000, &r, 1, &got, &f->e), ERR_OK, &f->e);
-	assert_int_equal(got, 1);
-	assert_err(queue_done(q, r.id, "w", 2, &f->e), ERR_OK, &f->e);
-	queue_close(q);
+	id = queued(f, NAME, DOC2);
+	carry_out(f, id);
 	/* The kernel has looked the name up while it was pending. */
-	file = open_ino(f, queued_ino(r.id), true);
+	file = open_ino(f, queued_ino(id), true);
 	put(f, file, 0, DOC);
 	flush(f, file);
 	inbox_release(file);
-	assert_int_equal(only(f, QUEUE_DONE).id, r.id);
+	assert_int_equal(only(f, QUEUE_DONE).id, id);
 	assert_int_equal(only(f, QUEUE_PENDING).bytes, strlen(DOC));
-	assert_err(
-	    inbox_open(f->inbox, queued_ino(r.id), false, &file, &f->e), ERR_READONLY, &f->e);
+	assert_err(inbox_open(f->inbox, queued_ino(id), false, &file, &f->e), ERR_READONLY, &f->e);
 }
 
 static void
@@ -406,7 +417,7 @@ vim__in_place(void **state)
 	file = open_ino(f, queued_ino(id), false);
 	assert_err(inbox_truncate(file, 0, &f->e), ERR_OK, &f->e);
 	put(f, file, 0, DOC);
-	flush(f, file);
+	assert_err(inbox_sync(file, &f->e), ERR_OK, &f->e);
 	flush(f, file);
 	inbox_release(file);
 	flush(f, swap);
@@ -471,11 +482,33 @@ dd__fsync_then_close(void **state)
 
 	flush(f, file);
 	put(f, file, 0, DOC);
+	assert_err(inbox_sync(file, &f->e), ERR_OK, &f->e);
+	carry_out(f, queued(f, NAME, DOC));
 	flush(f, file);
-	queued(f, NAME, DOC);
+	inbox_release(file);
+	assert_int_equal(test_count(f->repo, QUEUE_ANY), 1);
+}
+
+static void
+dd__sync_after_each_write(void **state)
+{
+	struct fixture *f = *state;
+	struct inbox_file *file = create(f, NAME);
+
+	for (size_t i = 0; i < strlen(DOC); i++) {
+		assert_err(inbox_write(file, i, &DOC[i], 1, &f->e), ERR_OK, &f->e);
+		assert_err(inbox_sync(file, &f->e), ERR_OK, &f->e);
+	}
 	flush(f, file);
 	inbox_release(file);
 	queued(f, NAME, DOC);
+	/* What stays bad is told at the close. */
+	file = create(f, "=2.json");
+	put(f, file, 0, "{");
+	assert_err(inbox_sync(file, &f->e), ERR_OK, &f->e);
+	assert_err(inbox_flush(file, &f->e), ERR_FORMAT, &f->e);
+	inbox_release(file);
+	assert_int_equal(test_count(f->repo, QUEUE_FAILED), 1);
 }
 
 /* ---- what else can happen ---- */
@@ -520,6 +553,93 @@ flush__of_a_reader_queues_nothing(void **state)
 	flush(f, writer);
 	inbox_release(writer);
 	queued(f, NAME, "{\"id\":1,\"a\":2}");
+}
+
+static void
+flush__of_a_reader_gets_no_refusal(void **state)
+{
+	struct fixture *f = *state;
+	struct inbox_file *writer = create(f, NAME), *reader;
+	struct view_attr attr;
+
+	assert_err(inbox_lookup(f->inbox, f->table, NAME, &attr), ERR_OK, NULL);
+	reader = open_ino(f, attr.ino, false);
+	put(f, writer, 0, "{\"id\":1,");
+	assert_err(inbox_flush(writer, &f->e), ERR_FORMAT, &f->e);
+	flush(f, reader);
+	inbox_release(writer);
+	flush(f, reader);
+	inbox_release(reader);
+	assert_int_equal(test_count(f->repo, QUEUE_ANY), 1);
+}
+
+/* A process that is not this one, and is no thread of it. */
+#define OTHER 1
+
+static void
+close__by_one_who_inherited_the_file(void **state)
+{
+	struct fixture *f = *state;
+	struct inbox_file *file = create(f, NAME);
+
+	/* { echo '{"id":1,'; echo '"a":2}'; } >=1.json */
+	inbox_opened_by(file, getpid());
+	put(f, file, 0, "{\"id\":1,");
+	assert_err(inbox_close(file, OTHER, &f->e), ERR_OK, &f->e);
+	nothing_queued(f);
+	put(f, file, 8, "\"a\":2}");
+	assert_err(inbox_close(file, OTHER, &f->e), ERR_OK, &f->e);
+	queued(f, NAME, "{\"id\":1,\"a\":2}");
+	assert_err(inbox_close(file, getpid(), &f->e), ERR_OK, &f->e);
+	inbox_release(file);
+	queued(f, NAME, "{\"id\":1,\"a\":2}");
+}
+
+static void
+close__of_what_is_never_completed(void **state)
+{
+	struct fixture *f = *state;
+	struct inbox_file *file = create(f, NAME);
+
+	inbox_opened_by(file, getpid());
+	put(f, file, 0, "{\"id\":1,");
+	assert_err(inbox_close(file, OTHER, &f->e), ERR_OK, &f->e);
+	nothing_queued(f);
+	/* The one who opened it hears of it ... */
+	assert_err(inbox_close(file, getpid(), &f->e), ERR_FORMAT, &f->e);
+	inbox_release(file);
+	assert_int_equal(only(f, QUEUE_ANY).state, QUEUE_FAILED);
+	/* ... and if it never closes the file, it is refused in the end all the same. */
+	file = create(f, "=2.json");
+	inbox_opened_by(file, getpid());
+	put(f, file, 0, "{\"id\":1,");
+	assert_err(inbox_close(file, OTHER, &f->e), ERR_OK, &f->e);
+	inbox_release(file);
+	assert_int_equal(test_count(f->repo, QUEUE_FAILED), 2);
+	assert_int_equal(listed(f, f->table), 0);
+}
+
+static void *
+close_here(void *arg)
+{
+	return inbox_close(arg, gettid(), NULL) == ERR_FORMAT ? arg : NULL;
+}
+
+static void
+close__by_another_thread(void **state)
+{
+	struct fixture *f = *state;
+	struct inbox_file *file = create(f, NAME);
+	void *result = NULL;
+	pthread_t thread;
+
+	inbox_opened_by(file, getpid());
+	put(f, file, 0, "{\"id\":1,");
+	assert_int_equal(pthread_create(&thread, NULL, close_here, file), 0);
+	assert_int_equal(pthread_join(thread, &result), 0);
+	assert_ptr_equal(result, file);
+	inbox_release(file);
+	assert_int_equal(test_count(f->repo, QUEUE_FAILED), 1);
 }
 
 static void
@@ -681,17 +801,23 @@ rename__over_pending_that_is_open(void **state)
 	struct fixture *f = *state;
 	struct inbox_file *open;
 	struct queue_restore r;
+	struct view_attr attr;
 
 	copy(f, "a.json", DOC);
 	open = open_ino(f, queued_ino(queued(f, "a.json", DOC)), false);
 	copy(f, "b.json", DOC2);
 	rename_to(f, "a.json", "b.json");
-	put(f, open, 0, "{\"id\":9,\"name\":\"onx\"}\n");
+	put(f, open, 0, "{\"id\":9,\"name\":\"onx\"}\n\n");
+	/* The one who has it open goes on with it under its new name and number. */
+	r = only(f, QUEUE_PENDING);
+	assert_int_equal(r.bytes, strlen(DOC));
+	assert_err(inbox_attr(f->inbox, queued_ino(r.id), &attr), ERR_OK, NULL);
+	assert_int_equal(attr.size, strlen(DOC) + 1);
 	flush(f, open);
 	inbox_release(open);
 	r = only(f, QUEUE_PENDING);
 	assert_string_equal(r.name, "b.json");
-	assert_int_equal(r.bytes, strlen(DOC));
+	assert_int_equal(r.bytes, strlen(DOC) + 1);
 }
 
 static void
@@ -905,6 +1031,30 @@ bytes__grow_out_of_memory_and_back(void **state)
 }
 
 static void
+bytes__holes_are_zeros(void **state)
+{
+	static const char zeros[8];
+	struct fixture *f = *state;
+	struct inbox_file *file = create(f, "a.tmp");
+	char got[16];
+	size_t n;
+
+	/* Cut and lengthened, within memory and then in a file. */
+	for (uint64_t base = 0; base <= 2 * INBOX_MEMORY; base += 2 * INBOX_MEMORY) {
+		put(f, file, base, "abcdefghij");
+		assert_err(inbox_truncate(file, base + 2, &f->e), ERR_OK, &f->e);
+		assert_err(inbox_truncate(file, base + 6, &f->e), ERR_OK, &f->e);
+		put(f, file, base + 10, "k");
+		assert_err(inbox_read(file, base, got, sizeof(got), &n, &f->e), ERR_OK, &f->e);
+		assert_int_equal(n, 11);
+		assert_memory_equal(got, "ab", 2);
+		assert_memory_equal(got + 2, zeros, 8);
+		assert_int_equal(got[10], 'k');
+	}
+	inbox_release(file);
+}
+
+static void
 bytes__over_the_limit(void **state)
 {
 	struct fixture *f = *state;
@@ -936,12 +1086,14 @@ files__the_oldest_closed_ones_go(void **state)
 	    inbox_make(f->inbox, f->table, "more", true, &file, &attr, &f->e), ERR_NOSPACE, &f->e);
 	inbox_release(open[7]);
 	inbox_release(open[3]);
+	inbox_release(open[11]);
 	inbox_release(create(f, "more"));
 	assert_err(inbox_lookup(f->inbox, f->table, ".7", &attr), ERR_ABSENT, NULL);
 	assert_err(inbox_lookup(f->inbox, f->table, ".3", &attr), ERR_OK, NULL);
+	assert_err(inbox_lookup(f->inbox, f->table, ".11", &attr), ERR_OK, NULL);
 	assert_err(inbox_lookup(f->inbox, f->table, "more", &attr), ERR_OK, NULL);
 	for (unsigned i = 0; i < INBOX_FILES; i++)
-		if (i != 3 && i != 7)
+		if (i != 3 && i != 7 && i != 11)
 			inbox_release(open[i]);
 }
 
@@ -1035,8 +1187,13 @@ main(void)
 	    TEST(editor__gives_up_and_puts_the_old_file_back),
 	    TEST(tar__unlinks_first),
 	    TEST(dd__fsync_then_close),
+	    TEST(dd__sync_after_each_write),
 	    TEST(flush__again_after_another_write),
 	    TEST(flush__of_a_reader_queues_nothing),
+	    TEST(flush__of_a_reader_gets_no_refusal),
+	    TEST(close__by_one_who_inherited_the_file),
+	    TEST(close__of_what_is_never_completed),
+	    TEST(close__by_another_thread),
 	    TEST(open__without_write_leaves_pending_alone),
 	    TEST(open__twice_is_one_file),
 	    TEST(write__to_a_replaced_file_goes_nowhere),
@@ -1054,6 +1211,7 @@ main(void)
 	    TEST(refused__at_rename),
 	    TEST(refused__the_key_is_the_tables_own),
 	    TEST(bytes__grow_out_of_memory_and_back),
+	    TEST(bytes__holes_are_zeros),
 	    TEST(bytes__over_the_limit),
 	    TEST(files__the_oldest_closed_ones_go),
 	    TEST(threads__each_file_once),
