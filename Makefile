@@ -12,7 +12,7 @@
 #   make format    clang-format every source in place
 #   make clean
 #
-# Knobs: CC, CFLAGS, LDFLAGS (yours, never overwritten), DEVELOPER=1 (-Werror),
+# Knobs: CC, CFLAGS, LDFLAGS (yours, never overwritten), DEVELOPER=1 (-Werror), V=1 (show commands),
 #        SAN=asan | tsan (a sanitizer build in a directory of its own), T=GLOB (run only some tests)
 
 VERSION = 0.1.0
@@ -33,6 +33,9 @@ T ?=
 PACKAGES = fuse3 sqlite3 libzstd libarchive zlib libcrypto
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+
+# "CC file" instead of the whole command, unless V=1.
+say = $(if $(V),,@printf '  %-4s %s\n' $(1) $@;)
 
 WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
 	-Wvla -Wold-style-definition -Wformat=2 -Wundef -Wpointer-arith -Wwrite-strings \
@@ -74,14 +77,14 @@ $(LIB_SNAPSHOT): $(call obj,$(SNAPSHOT_SRC))
 $(LIB_FS): $(call obj,$(FS_SRC))
 $(LIBS):
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR)$(AR) rcs $@ $^
 
 $(B)/thinkback: $(B)/thinkback.o $(LIBS)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
 
 $(B)/%.o: %.c
 	@mkdir -p $(dir $@)
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	$(call say,CC)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 # ---- tests -------------------------------------------------------------------------------------
 
@@ -93,13 +96,13 @@ FUZZ_REPLAY = $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%-replay,$(FUZZ_SRC))
 HELPERS = $(patsubst tests/mount/%.c,$(B)/tests/mount/%,$(wildcard tests/mount/*.c))
 
 $(UNIT): $(B)/tests/%: $(B)/tests/%.o $(SUPPORT) $(LIBS)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka -lm
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka -lm
 
 $(FUZZ_REPLAY): $(B)/tests/fuzz/%-replay: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(LIBS)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
 
 $(HELPERS): $(B)/tests/mount/%: $(B)/tests/mount/%.o
-	$(CC) $(ALL_LDFLAGS) -o $@ $^
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^
 
 RUN = THINKBACK=$(abspath $(B))/thinkback BUILD=$(abspath $(B)) T='$(T)' tests/run
 

@@ -120,7 +120,7 @@ fuse_write_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file
 
 	(void)ino;
 	(void)data_only;
-	fuse_answer_error(req, file == NULL ? ERR_OK : inbox_flush(file, &e), &e);
+	fuse_answer_error(req, file == NULL ? ERR_OK : inbox_sync(file, &e), &e);
 }
 
 void

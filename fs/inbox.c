@@ -401,7 +401,7 @@ inbox_destined(
 	return final;
 }
 
-/* inbox_flush and inbox_close. */
+/* Queue the file if that is due; with ${patient} leave alone what would be refused. */
 static int
 inbox_decide(struct inbox_file *f, bool patient, struct err *e)
 {
@@ -426,6 +426,12 @@ int
 inbox_flush(struct inbox_file *f, struct err *e)
 {
 	return inbox_decide(f, false, e);
+}
+
+int
+inbox_sync(struct inbox_file *f, struct err *e)
+{
+	return inbox_decide(f, true, e);
 }
 
 void

@@ -91,7 +91,7 @@ int inbox_file_attr(struct inbox_file *f, struct view_attr *out);
 
 /*
  * inbox_flush(f, e):
- * An fsync, or a close. Queues the file when the rules above say so: ERR_OK is returned when it is
+ * A close. Queues the file when the rules above say so: ERR_OK is returned when it is
  * durable in the queue or there was nothing to queue; ERR_FORMAT, ERR_KEY, ERR_LIMIT when it was
  * refused (it is in the queue as failed, with the reason and the bytes); else a failure, and the
  * file is kept as it is.
@@ -99,19 +99,21 @@ int inbox_file_attr(struct inbox_file *f, struct view_attr *out);
 int inbox_flush(struct inbox_file *f, struct err *e);
 
 /*
- * inbox_opened_by(f, process), inbox_close(f, process, e):
- * Which process opened ${f}, and that a process closes it, by the kernel's numbers of their
- * threads, 0: unknown. As inbox_flush, but for one thing: a process that has inherited the open
- * file ("{ head -1 a; tail -1 b; } >c.json") does not know whether all has been written. What would
- * be refused when it closes is left alone with ERR_OK, until the one who opened it closes it too,
- * or at the latest until inbox_release.
+ * inbox_sync(f, e), inbox_opened_by(f, process), inbox_close(f, process, e):
+ * Moments at which it is not certain that all has been written: as inbox_flush, but what would be
+ * refused is left alone with ERR_OK, until a later close, or at the latest inbox_release.
+ * inbox_sync is an fsync (every write of a program with O_SYNC has one). inbox_close is a close by
+ * ${process}; it is left alone only when another process has opened the file, as told by
+ * inbox_opened_by, and this one has inherited it ("{ head -1 a; tail -1 b; } >c.json"). Processes
+ * are the kernel's numbers of any of their threads, 0: unknown.
  */
+int inbox_sync(struct inbox_file *f, struct err *e);
 void inbox_opened_by(struct inbox_file *f, int64_t process);
 int inbox_close(struct inbox_file *f, int64_t process, struct err *e);
 
 /*
  * inbox_release(f):
- * The end of an open file; never fails. Queues nothing but what inbox_close has left alone.
+ * The end of an open file; never fails. Queues nothing but what has been left alone before.
  */
 void inbox_release(struct inbox_file *f);
 

@@ -65,7 +65,7 @@ struct inbox_file {
 	int64_t opener; /* thread that opened it, 0: unknown */
 	/* Under the node's lock: */
 	uint64_t written; /* node->version after the last change by this file, 0: none */
-	bool undecided;   /* inbox_close has left something alone */
+	bool undecided;   /* what would be refused has been left alone */
 };
 
 struct inbox {

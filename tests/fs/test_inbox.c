@@ -407,7 +407,7 @@ vim__in_place(void **state)
 	file = open_ino(f, queued_ino(id), false);
 	assert_err(inbox_truncate(file, 0, &f->e), ERR_OK, &f->e);
 	put(f, file, 0, DOC);
-	flush(f, file);
+	assert_err(inbox_sync(file, &f->e), ERR_OK, &f->e);
 	flush(f, file);
 	inbox_release(file);
 	flush(f, swap);
@@ -472,11 +472,33 @@ dd__fsync_then_close(void **state)
 
 	flush(f, file);
 	put(f, file, 0, DOC);
-	flush(f, file);
+	assert_err(inbox_sync(file, &f->e), ERR_OK, &f->e);
 	queued(f, NAME, DOC);
 	flush(f, file);
 	inbox_release(file);
 	queued(f, NAME, DOC);
+}
+
+static void
+dd__sync_after_each_write(void **state)
+{
+	struct fixture *f = *state;
+	struct inbox_file *file = create(f, NAME);
+
+	for (size_t i = 0; i < strlen(DOC); i++) {
+		assert_err(inbox_write(file, i, &DOC[i], 1, &f->e), ERR_OK, &f->e);
+		assert_err(inbox_sync(file, &f->e), ERR_OK, &f->e);
+	}
+	flush(f, file);
+	inbox_release(file);
+	queued(f, NAME, DOC);
+	/* What stays bad is told at the close. */
+	file = create(f, "=2.json");
+	put(f, file, 0, "{");
+	assert_err(inbox_sync(file, &f->e), ERR_OK, &f->e);
+	assert_err(inbox_flush(file, &f->e), ERR_FORMAT, &f->e);
+	inbox_release(file);
+	assert_int_equal(test_count(f->repo, QUEUE_FAILED), 1);
 }
 
 /* ---- what else can happen ---- */
@@ -1105,6 +1127,7 @@ main(void)
 	    TEST(editor__gives_up_and_puts_the_old_file_back),
 	    TEST(tar__unlinks_first),
 	    TEST(dd__fsync_then_close),
+	    TEST(dd__sync_after_each_write),
 	    TEST(flush__again_after_another_write),
 	    TEST(flush__of_a_reader_queues_nothing),
 	    TEST(close__by_one_who_inherited_the_file),
