@@ -434,9 +434,9 @@ const struct cmd cmd_queue = {
 	    "  cancel ID...   take a pending or failed restore out of the queue\n"
 	    "\n"
 	    "      --state STATE         list: only restores in this state (may be repeated)\n"
-	    "  -e, --export DB[.TABLE]   list, retry --all-failed: only this database or table\n"
+	    "  -e, --export DB[.TABLE]   list, retry --all-failed: only of this one\n"
 	    "      --all-failed          retry: all failed restores that can succeed\n"
-	    "      --payload             show: print the bytes that were copied in, only these\n"
+	    "      --payload             show: print what was copied in, and only that\n"
 	    "\n"
 	    "Exit status: 0 done, 1 an ID is unknown or its restore is in another state,\n"
 	    "3 this holds for some of the IDs.\n",

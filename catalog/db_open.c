@@ -12,12 +12,14 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#define DB_BUSY_MS 60000        /* wait for other writers: one may be storing a large payload */
-#define DB_VALUE_MAX (64 << 20) /* bytes of one value: a crafted file cannot ask for more memory   \
-				 */
-#define DB_LOG_MAX (64 << 20)   /* bytes of the write-ahead log that stay on disk for the next use \
-				 */
-#define DB_READ_CACHE_KIB 8192  /* pages kept by a connection that reads */
+#define DB_BUSY_MS 60000 /* wait for other writers: one may be storing a large payload */
+#define DB_VALUE_MAX                                                                               \
+	(64 << 20) /* bytes of one value: a crafted file cannot ask for more memory                \
+		    */
+#define DB_LOG_MAX                                                                                 \
+	(64 << 20)             /* bytes of the write-ahead log that stay on disk for the next use  \
+				*/
+#define DB_READ_CACHE_KIB 8192 /* pages kept by a connection that reads */
 #define DB_WRITE_CACHE_KIB 32768 /* and by one that writes */
 
 static const char APPLICATION_SQL[] = "PRAGMA application_id";
@@ -126,20 +128,45 @@ db_configure(struct db *db, struct err *e)
 	return db_exec(db, pragmas, e);
 }
 
-/* Carry out the steps that lead from user_version ${from} to ours, all or none. */
 static int
-db_migrate(struct db *db, int64_t from, struct err *e)
+db_newer(const struct db *db, int64_t version, struct err *e)
 {
+	return err_set(e, ERR_VERSION,
+	    "%s has schema version %lld, made by a newer thinkback; this one knows %lld", db->path,
+	    (long long)version, (long long)db->schema->version);
+}
+
+/* Carry out the steps behind the version that the file has, inside a transaction. */
+static int
+db_climb(struct db *db, struct err *e)
+{
+	const struct db_schema *schema = db->schema;
 	char pragmas[128];
+	int64_t from;
+	int rc = db_number(db, VERSION_SQL, &from, e);
+
+	if (rc == ERR_OK && from > schema->version)
+		rc = db_newer(db, from, e);
+	for (size_t i = 0; i < schema->n_steps && rc == ERR_OK; i++)
+		if (schema->steps[i].version > from)
+			rc = db_exec(db, schema->steps[i].sql, e);
+	snprintf(pragmas, sizeof(pragmas), "PRAGMA application_id=%lld; PRAGMA user_version=%lld",
+	    (long long)schema->application_id, (long long)schema->version);
+	return rc == ERR_OK ? db_exec(db, pragmas, e) : rc;
+}
+
+/*
+ * Bring the schema up to ours, all steps or none. Another process may have been faster, so the
+ * version that counts is the one seen under the write lock.
+ */
+static int
+db_migrate(struct db *db, struct err *e)
+{
 	int rc = db_begin(db, true, e);
 
-	for (size_t i = 0; i < db->schema->n_steps && rc == ERR_OK; i++)
-		if (db->schema->steps[i].version > from)
-			rc = db_exec(db, db->schema->steps[i].sql, e);
-	snprintf(pragmas, sizeof(pragmas), "PRAGMA application_id=%lld; PRAGMA user_version=%lld",
-	    (long long)db->schema->application_id, (long long)db->schema->version);
-	if (rc == ERR_OK)
-		rc = db_exec(db, pragmas, e);
+	if (rc != ERR_OK)
+		return rc;
+	rc = db_climb(db, e);
 	if (rc == ERR_OK)
 		rc = db_commit(db, e);
 	if (rc != ERR_OK)
@@ -162,9 +189,7 @@ db_identify(struct db *db, struct err *e)
 	if (id != schema->application_id || version < 1)
 		return err_set(e, ERR_CORRUPT, "%s is not a thinkback %s", db->path, schema->what);
 	if (version > schema->version)
-		return err_set(e, ERR_VERSION,
-		    "%s has schema version %lld, made by a newer thinkback; this one knows %lld",
-		    db->path, (long long)version, (long long)schema->version);
+		return db_newer(db, version, e);
 	if (version == schema->version)
 		return ERR_OK;
 	if (!db->writable)
@@ -172,7 +197,7 @@ db_identify(struct db *db, struct err *e)
 		    "%s has the older schema version %lld; a command that writes to the repository "
 		    "(thinkback snapshot) brings it up to %lld",
 		    db->path, (long long)version, (long long)schema->version);
-	return db_migrate(db, version, e);
+	return db_migrate(db, e);
 }
 
 /* The log is what lets readers and the writer not wait for each other: nothing else will do. */
@@ -309,7 +334,7 @@ db_create(const char *path, const struct db_schema *schema, struct err *e)
 	if (rc == ERR_OK)
 		rc = db_use_wal(db, e);
 	if (rc == ERR_OK)
-		rc = db_migrate(db, 0, e);
+		rc = db_migrate(db, e);
 	db_close(db);
 	if (rc != ERR_OK)
 		db_remove(path);

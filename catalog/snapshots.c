@@ -48,6 +48,9 @@ static const char NEXT_SQL[] =
     SNAPSHOT_FROM " WHERE table_id = ?1 AND complete = 1 AND id > ?2 ORDER BY id LIMIT 1";
 static const char NEWEST_DATE_SQL[] =
     "SELECT date FROM snapshots WHERE complete = 1 ORDER BY date DESC LIMIT 1";
+static const char STAMP_SQL[] =
+    "SELECT count(*), coalesce(max(id), 0), coalesce(sum(id), 0) FROM snapshots"
+    " WHERE complete = 1";
 static const char PRIMARY_KEY_SQL[] =
     "SELECT primary_key FROM snapshots WHERE id = ?1 AND complete = 1";
 static const char CONFIG_SQL[] = "SELECT config FROM snapshots WHERE id = ?1 AND complete = 1";
@@ -334,6 +337,26 @@ snapshots_newest_date(struct catalog *c, int64_t *out, struct err *e)
 		rc = db_damaged(c->db, e, "a row of snapshots has no date");
 	db_reset(q);
 	return rc == ERR_END ? ERR_ABSENT : rc;
+}
+
+int
+snapshots_stamp(struct catalog *c, uint64_t *out, struct err *e)
+{
+	struct db_query *q = db_query(c->db, STAMP_SQL);
+	int64_t count, newest, sum;
+	int rc = db_step(q, e);
+
+	if (rc == ERR_END || (rc == ERR_OK && !(db_int(q, 0, 0, INT64_MAX, &count) &&
+						  db_int(q, 1, 0, INT64_MAX, &newest) &&
+						  db_int(q, 2, 0, INT64_MAX, &sum))))
+		rc = db_damaged(c->db, e, "the numbers of the snapshots have no sum");
+	db_reset(q);
+	/* Numbers are not used twice, so one of the three differs; the factors are odd and large.
+	 */
+	if (rc == ERR_OK)
+		*out = (uint64_t)count * 0x9e3779b97f4a7c15u +
+		       (uint64_t)newest * 0xc2b2ae3d27d4eb4fu + (uint64_t)sum * 0x165667b19e3779f9u;
+	return rc;
 }
 
 int

@@ -124,6 +124,14 @@ int snapshots_next(struct catalog *c, int64_t table_id, int64_t after,
 int snapshots_newest_date(struct catalog *c, int64_t *out, struct err *e);
 
 /*
+ * snapshots_stamp(c, out, e):
+ * Set ${out} to a number that is another one when other snapshots are complete than before, and the
+ * same for every connection. It looks at all snapshots: call it when catalog_generation has
+ * changed.
+ */
+int snapshots_stamp(struct catalog *c, uint64_t *out, struct err *e);
+
+/*
  * snapshots_primary_key(c, id, out, e), snapshots_config(c, id, out, e):
  * Append the name of the primary-key field, or the configuration's JSON, of a complete snapshot to
  * ${out}. Return ERR_OK, ERR_ABSENT or a failure.

@@ -87,8 +87,9 @@ snapshots_revert(struct catalog *c, int64_t table_id, int64_t snapshot_id, struc
 
 	while (!r.end) {
 		int rc = db_begin(c->db, false, e);
-		if (rc == ERR_OK)
-			rc = range_find_end(c, table_id, &r, e);
+		if (rc != ERR_OK)
+			return rc;
+		rc = range_find_end(c, table_id, &r, e);
 		if (rc == ERR_OK)
 			rc = range_run(c, DELETE_VERSIONS_SQL, table_id, snapshot_id, &r, e);
 		if (rc == ERR_OK)
@@ -175,8 +176,9 @@ snapshots_recover(struct catalog *c, struct err *e)
 	if (rc != ERR_END)
 		return rc;
 	rc = db_begin(c->db, true, e);
-	if (rc == ERR_OK)
-		rc = db_run(db_query(c->db, DELETE_RUNS_SQL), NULL, e);
+	if (rc != ERR_OK)
+		return rc;
+	rc = db_run(db_query(c->db, DELETE_RUNS_SQL), NULL, e);
 	if (rc == ERR_OK)
 		rc = db_commit(c->db, e);
 	if (rc != ERR_OK)

@@ -57,15 +57,19 @@ _thinkback() {
 	case $before in
 	-r | --repo | --target) _thinkback_files -d "$word" && return ;;
 	-e | --export) _thinkback_tables "$word" && return ;;
-	-o | --at) return ;;
+	--state) _thinkback_words 'pending running done failed cancelled' "$word" && return ;;
+	-o | --at | --ready-fd | --parent-fd) return ;;
 	esac
 	case $command,$word in
 	,-*) _thinkback_words '--repo --quiet --verbose --json --version --help' "$word" ;;
 	,*) _thinkback_words "$commands" "$word" ;;
 	snapshot,-*) _thinkback_words '--at --export --json --help' "$word" ;;
-	mount,-*) _thinkback_words '--target --json --help' "$word" ;;
-	worker,-*) _thinkback_words '--target --once --json --help' "$word" ;;
+	mount,-*) _thinkback_words '--ready-fd --json --help' "$word" ;;
+	worker,-*) _thinkback_words '--target --once --parent-fd --json --help' "$word" ;;
 	check,-*) _thinkback_words '--read-data --json --help' "$word" ;;
+	queue,-*)
+		_thinkback_words '--state --export --all-failed --payload --json --help' "$word"
+		;;
 	*,-*) _thinkback_words '--json --help' "$word" ;;
 	snapshot,*) _thinkback_files -f "$word" ;;
 	init,* | mount,*) _thinkback_files -d "$word" ;;

@@ -44,11 +44,21 @@ complete -c thinkback -n '__fish_seen_subcommand_from snapshot' -s e -l export -
     -a '(__thinkback_tables)' -d 'take this alone'
 complete -c thinkback -n '__fish_seen_subcommand_from mount' -s f -d 'stay in the foreground'
 complete -c thinkback -n '__fish_seen_subcommand_from mount' -s o -x -d 'mount options'
-complete -c thinkback -n '__fish_seen_subcommand_from mount worker' -l target -r \
+complete -c thinkback -n '__fish_seen_subcommand_from worker' -l target -r \
     -a '(__fish_complete_directories)' -d 'where restores go'
 complete -c thinkback -n '__fish_seen_subcommand_from init mount' -a '(__fish_complete_directories)'
 complete -c thinkback -n '__fish_seen_subcommand_from ls cat' -a '(__thinkback_paths)'
 complete -c thinkback -n '__fish_seen_subcommand_from list' -a '(__thinkback_tables)'
 complete -c thinkback -n '__fish_seen_subcommand_from queue' -a 'list show retry cancel'
+complete -c thinkback -n '__fish_seen_subcommand_from queue' -l state -x \
+    -a 'pending running done failed cancelled' -d 'in this state'
+complete -c thinkback -n '__fish_seen_subcommand_from queue' -s e -l export -x \
+    -a '(__thinkback_tables)' -d 'of this alone'
+complete -c thinkback -n '__fish_seen_subcommand_from queue' -l all-failed -d 'all that can succeed'
+complete -c thinkback -n '__fish_seen_subcommand_from queue' -l payload -d 'what was copied in'
+complete -c thinkback -n '__fish_seen_subcommand_from mount' -l ready-fd -x -d 'tell when it answers'
+complete -c thinkback -n '__fish_seen_subcommand_from ls' -s l -d 'with attributes'
+complete -c thinkback -n '__fish_seen_subcommand_from ls' -s a -d 'with hidden names'
+complete -c thinkback -n '__fish_seen_subcommand_from worker' -l parent-fd -x -d 'end with it'
 complete -c thinkback -n '__fish_seen_subcommand_from worker' -l once -d 'end when nothing is left'
 complete -c thinkback -n '__fish_seen_subcommand_from check' -l read-data -d 'read every byte'

@@ -62,14 +62,22 @@ _thinkback() {
 			;;
 		mount)
 			_arguments '--json' '--help' '-f[stay in the foreground]' '-o[mount options]:options:' \
-				'--target=[where restores go]:directory:_directories' '1:mountpoint:_directories'
+				'--ready-fd=[tell when it answers]:file descriptor:' '1:mountpoint:_directories'
 			;;
-		ls | cat) _arguments '--json' '--help' '*:path:_thinkback_paths' ;;
+		ls) _arguments '--json' '--help' '-l[with attributes]' '-a[with hidden names]' '*:path:_thinkback_paths' ;;
+		cat) _arguments '--json' '--help' '*:path:_thinkback_paths' ;;
 		list) _arguments '--json' '--help' '1:database or table:_thinkback_tables' ;;
-		queue) _arguments '--json' '--help' '1:action:(list show retry cancel)' '*:number:' ;;
+		queue)
+			_arguments '--json' '--help' '--all-failed[retry all that can succeed]' \
+				'--payload[print what was copied in]' \
+				'*--state=[in this state]:state:(pending running done failed cancelled)' \
+				{-e,--export}'[of this alone]:database or table:_thinkback_tables' \
+				'1:action:(list show retry cancel)' '*:number:'
+			;;
 		worker)
 			_arguments '--json' '--help' '--once[end when there is nothing left]' \
-				'--target=[where restores go]:directory:_directories'
+				'--target=[where restores go]:directory:_directories' \
+				'--parent-fd=[end with it]:file descriptor:'
 			;;
 		check) _arguments '--json' '--help' '--read-data[read every byte]' ;;
 		esac

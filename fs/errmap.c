@@ -73,8 +73,6 @@ errmap_answer(enum errmap_answer answer)
 		return ENOENT;
 	case ERRMAP_NAME_TOO_LONG:
 		return ENAMETOOLONG;
-	case ERRMAP_BROKEN:
-		return EIO;
 	}
 	return EIO;
 }

@@ -12,8 +12,7 @@ enum errmap_answer {
 	ERRMAP_IS_DIRECTORY,  /* EISDIR */
 	ERRMAP_NOT_EMPTY,     /* ENOTEMPTY: rmdir */
 	ERRMAP_ABSENT,        /* ENOENT */
-	ERRMAP_NAME_TOO_LONG, /* ENAMETOOLONG */
-	ERRMAP_BROKEN         /* EIO */
+	ERRMAP_NAME_TOO_LONG  /* ENAMETOOLONG */
 };
 
 /*

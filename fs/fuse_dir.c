@@ -291,8 +291,7 @@ fuse_dir_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fus
 }
 
 void
-fuse_dir_read_plus(
-    fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+fuse_dir_readplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	(void)ino;
 	fuse_dir_reply(req, fi, true, size, off);

@@ -106,20 +106,30 @@ int fuse_ops_attr(struct fuse_fs *fs, fuse_ino_t ino, struct view_attr *out, str
 /* fuse_ops_file(fi): the inbox's open file of a handle; NULL when it is another one. */
 struct inbox_file *fuse_ops_file(const struct fuse_file_info *fi);
 
-/* ---- fuse_dir.c: opendir, readdir, readdirplus, releasedir ---- */
+/* ---- fuse_dir.c ---- */
 
+/*
+ * fuse_dir_*(req, ...):
+ * The operations opendir, readdir, readdirplus and releasedir, with arguments as fuse_lowlevel.h
+ * has them. Each answers its request. Any thread.
+ */
 void fuse_dir_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void
 fuse_dir_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
-void fuse_dir_read_plus(
+void fuse_dir_readplus(
     fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
 void fuse_dir_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 
 /* fuse_dir_finish(fs): free what is still open when the mount ends. */
 void fuse_dir_finish(struct fuse_fs *fs);
 
-/* ---- fuse_write.c: the operations that write ---- */
+/* ---- fuse_write.c ---- */
 
+/*
+ * fuse_write_*(req, ...):
+ * The operations that write, with arguments as fuse_lowlevel.h has them. Each answers its request.
+ * Any thread.
+ */
 void fuse_write_create(
     fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi);
 void

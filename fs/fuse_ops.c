@@ -295,7 +295,7 @@ fuse_ops_table(void)
 	    .statfs = fuse_ops_statfs,
 	    .opendir = fuse_dir_open,
 	    .readdir = fuse_dir_read,
-	    .readdirplus = fuse_dir_read_plus,
+	    .readdirplus = fuse_dir_readplus,
 	    .releasedir = fuse_dir_release,
 	    .create = fuse_write_create,
 	    .mknod = fuse_write_mknod,

@@ -529,7 +529,11 @@ view_read(struct view *v, uint64_t ino, uint64_t off, size_t room, struct buf *o
 int
 view_generation(struct view *v, uint64_t *out, struct err *e)
 {
-	return catalog_generation(v->catalog, out, e);
+	int rc = view_cache_refresh(v, e);
+
+	if (rc == ERR_OK)
+		*out = v->stamp;
+	return rc;
 }
 
 int

@@ -31,13 +31,19 @@ int
 view_cache_refresh(struct view *v, struct err *e)
 {
 	uint64_t generation;
+	uint64_t stamp;
 	int rc = catalog_generation(v->catalog, &generation, e);
 
+	/* A snapshot that is being built commits all the time: nothing of that is to be seen. */
+	if (rc != ERR_OK || (v->known && generation == v->generation))
+		return rc;
+	rc = snapshots_stamp(v->catalog, &stamp, e);
 	if (rc != ERR_OK)
 		return rc;
-	if (!v->known || generation != v->generation)
+	if (!v->known || stamp != v->stamp)
 		view_cache_forget(v);
 	v->generation = generation;
+	v->stamp = stamp;
 	v->known = true;
 	return ERR_OK;
 }

@@ -236,8 +236,8 @@ view_document_page(struct view *v, struct view_dir *d, const struct view_range *
 		d->page = reallocarray(NULL, DOCUMENT_PAGE, sizeof(*d->page));
 	if (d->page == NULL)
 		return err_nomem(e);
-	if (!start && d->page_len > 0)
-		after = d->page[d->page_len - 1].key;
+	if (!start && d->page_next > 0)
+		after = d->page[d->page_next - 1].key;
 	else if (!start)
 		rc = view_document_key(v, r, d->at, &after, e);
 	d->page_len = d->page_next = 0;
@@ -250,6 +250,7 @@ view_document_page(struct view *v, struct view_dir *d, const struct view_range *
 		return rc;
 	d->page_len = got;
 	d->page_last = got < DOCUMENT_PAGE;
+	d->page_stamp = v->stamp;
 	return ERR_OK;
 }
 
@@ -279,7 +280,8 @@ view_document_next(struct view *v, struct view_dir *d, struct view_entry *out, s
 	if (turn && d->page_last)
 		return ERR_END;
 	rc = view_document_place(v, d, turn || d->fresh != v, &r, &t, e);
-	if (rc == ERR_OK && turn)
+	/* With another snapshot there are other links: the page's versions may have died in it. */
+	if (rc == ERR_OK && (turn || d->page_stamp != v->stamp))
 		rc = view_document_page(v, d, &r, e);
 	if (rc != ERR_OK)
 		return rc;

@@ -55,9 +55,10 @@ struct view {
 	struct catalog *catalog; /* owned */
 	struct queue *queue;     /* owned; NULL until it is needed */
 
-	/* Known of the catalogue as it was at this generation. */
-	uint64_t generation;
-	bool known;                            /* generation is set */
+	/* Known of the catalogue as it was with this stamp (snapshots_stamp). */
+	uint64_t stamp;
+	uint64_t generation;                   /* of the catalogue when stamp was looked at */
+	bool known;                            /* both are set */
 	uint64_t clock;                        /* counts uses of tables */
 	struct view_table tables[VIEW_TABLES]; /* least recently used first out */
 	struct view_range ranges[VIEW_RANGES]; /* by turns */
@@ -75,6 +76,7 @@ struct view_dir {
 	size_t page_len;               /* versions in it */
 	size_t page_next;              /* the next one to hand out */
 	bool page_last;                /* there is none behind it */
+	uint64_t page_stamp;           /* of the catalogue when it was read */
 	const struct view *fresh; /* the view that has looked for changes since the last seek */
 };
 

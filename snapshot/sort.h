@@ -3,6 +3,8 @@
  * memory; over the budget, sorted runs go to a nameless temporary file. Documents with equal keys
  * come out in the order in which they went in. Input that is sorted already (as dumps are) is not
  * compared again. A struct sort belongs to one thread at a time.
+ *
+ * After a failure documents are missing, so sort_add, sort_finish and sort_next answer ERR_BUG.
  */
 #ifndef THINKBACK_SNAPSHOT_SORT_H
 #define THINKBACK_SNAPSHOT_SORT_H
@@ -29,7 +31,8 @@ struct sort_item {
 /*
  * sort_create(dirfd, budget, out, e):
  * A sorter whose runs go to the directory ${dirfd}, which must stay open. ${budget} in bytes, 0:
- * SORT_BUDGET. Return ERR_OK and set ${out}, to be freed with sort_free; or a failure.
+ * SORT_BUDGET, raised to 256 KiB if it is less; a document that is larger is held on top of it.
+ * Return ERR_OK and set ${out}, to be freed with sort_free; or a failure.
  */
 int sort_create(int dirfd, size_t budget, struct sort **out, struct err *e);
 

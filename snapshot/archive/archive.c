@@ -228,15 +228,15 @@ tar_block(void *arg, const void **data, size_t *len, struct err *e)
 	do {
 		rc = archive_read_data_block(d->tar, data, len, &off);
 	} while (rc == ARCHIVE_OK && *len == 0);
-	if (rc == ARCHIVE_EOF)
-		return ERR_END;
-	if (rc != ARCHIVE_OK)
+	if (rc != ARCHIVE_OK && rc != ARCHIVE_EOF)
 		return tar_fault(d, d->path, e);
 	if (off != d->expected) {
 		err_set(e, ERR_FORMAT, "a sparse file, which no dump has");
 		source_blame(d->base.label, d->path, e);
 		return ERR_FORMAT;
 	}
+	if (rc == ARCHIVE_EOF)
+		return ERR_END;
 	d->expected += (la_int64_t)*len;
 	return ERR_OK;
 }

@@ -13,7 +13,7 @@ complete_bash '' | grep -vE '^-' >"$work/got"
 sort "$work/commands" >"$work/want"
 same "$work/want" "$work/got"
 while read -r command; do
-	mapfile -t options < <("$THINKBACK" "$command" --help | grep -oE '^ {2,8}(-[a-z], )?--[a-z-]+' | grep -oE -e '--[a-z-]+')
+	mapfile -t options < <("$THINKBACK" "$command" --help | sed -nE 's/^ {2,8}(-[a-z], )?(--[a-z-]+).*/\2/p')
 	complete_bash "$command" -- >"$work/got"
 	for option in "${options[@]}"; do
 		grep -qx -e "$option" "$work/got" || fail "bash: $command $option"

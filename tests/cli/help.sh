@@ -26,7 +26,7 @@ option_in_manual() {
 	while read -r option; do
 		grep -qE -- "^\.(It )?Fl .*\b${option#-}\b|Fl ${option#-}\b" "$manual" ||
 			fail "the manual does not tell of $option of ${1##*/}"
-	done < <(grep -oE '^ {2,8}-{1,2}[A-Za-z][a-z-]*(, -{1,2}[a-z-]+)?' "$1" | tr ',' '\n' |
+	done < <(sed -nE 's/^ {2,8}(-{1,2}[A-Za-z][a-z-]*(, -{1,2}[a-z-]+)?).*/\1/p' "$1" | tr ',' '\n' |
 		sed 's/^ *-//' | sort -u)
 }
 option_in_manual "$work/help-global"
@@ -40,7 +40,7 @@ for command in "${commands[@]}"; do
 	cp "$work/out" "$work/help-$command"
 	expect 0 "$THINKBACK" "$command" -h
 	same "$work/help-$command" "$work/out"
-	grep -qE "^\.It Xo Cm $command|^\.It Cm $command|^\.Ss .*\b$command\b" "$manual" ||
+	grep -qE "^\.It Cm $command\b|^\.Cm $command\b" "$manual" ||
 		fail "the manual does not tell of $command"
 	option_in_manual "$work/help-$command"
 

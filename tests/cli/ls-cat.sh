@@ -38,7 +38,7 @@ complaint 'nothing'
 expect 1 tb cat shop/products
 silent out
 complaint 'directory'
-expect 1 tb cat shop/coupons/shard-00/latest/WELCOME10.json shop/nothing/x
+expect 3 tb cat shop/coupons/shard-00/latest/WELCOME10.json shop/nothing/x
 complaint 'nothing'
 equal '{"id":"WELCOME10","percent":10}' "$(cat "$work/out")" 'the one that is there'
 expect 2 tb cat

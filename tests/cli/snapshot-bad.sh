@@ -4,6 +4,11 @@
 # shellcheck source=tests/support/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 repository "$first"
+cp -a "$repo" "$work/fresh"
+fresh() {
+	rm -r "$repo"
+	cp -a "$work/fresh" "$repo"
+}
 state before
 tab=$'\t'
 top=rethinkdb_dump_2026-11-21T03:00:00
@@ -21,8 +26,7 @@ refused() {
 		equal "$(tb --json list shop.good | jq -r .documents)" 2 'the other table'
 		expect 0 tb check --read-data
 		expect 1 tb list shop.bad
-		rm -rf "$repo"
-		repository "$first"
+		fresh
 	fi
 	state after
 	same "$work/before" "$work/after"
@@ -48,18 +52,34 @@ tar -czf "$work/other.tar.gz" -C "$root" README.md
 refused 1 'other.tar.gz' "$work/other.tar.gz"
 mkdir "$work/directory"
 refused 1 'directory' "$work/directory"
-cut=$work/rethinkdb_dump_2026-11-22T03:00:00.tar.gz
-for percent in 1 20 50 90 99; do
-	oracle cut "$third" "$cut" "$percent"
-	expect 1 tb snapshot "$cut"
-	[ "$(wc -l <"$work/err")" -eq 1 ] || complaint 'one line'
-	says err 'rethinkdb_dump_2026-11-2'
+
+# A cut archive: the tables before the cut are taken whole, the others not at all, and when the whole
+# archive comes after all, it brings the rest.
+cut=$work/cut.tar.gz
+tb --json snapshot "$third" >/dev/null
+tb --json list | jq -c 'del(.verified, .snapshot, .stored_bytes)' >"$work/complete"
+fresh
+for step in 1:0 50:0 80:2 97:2; do
+	oracle cut "$third" "$cut" "${step%:*}"
+	taken=${step#*:}
+	expect $((taken > 0 ? 3 : 1)) tb snapshot "$cut"
+	complaint 'cut.tar.gz.*(truncated|ends)'
+	equal "$taken" "$(tb --json list | jq -r .date | grep -c "$day3" || true)" "tables taken at ${step%:*} %"
 	expect 0 tb check --read-data
-	state after
-	same "$work/before" "$work/after"
+	if [ "$taken" -eq 0 ]; then
+		state after
+		same "$work/before" "$work/after"
+		continue
+	fi
+	tb --json list | jq -c 'del(.verified, .snapshot, .stored_bytes)' >"$work/part"
+	equal '' "$(grep -vxFf "$work/complete" "$work/part" || true)" 'tables taken in part'
+	expect 0 tb snapshot "$third"
+	tb --json list | jq -c 'del(.verified, .snapshot, .stored_bytes)' >"$work/part"
+	same "$work/complete" "$work/part"
+	fresh
 done
 oracle cut_inside "$third" "$cut" 50
-refused 1 'rethinkdb_dump_2026-11-2' "$cut"
+refused 1 'cut.tar.gz.*truncated' "$cut"
 
 # Entries that no dump has.
 oracle archive "$archive" "$top/shop/good.info" "$work/good.info" "$top/../../escape/good.json" "$work/good.json"

@@ -28,5 +28,5 @@ same "$work/before" "$work/after"
 large 100
 expect 0 tb snapshot "$archive"
 expect 0 tb check --read-data
-[ "$(tb cat shop/large/shard-00/latest/=2.json | wc -c)" -eq $((100000000 + 18)) ] || fail 'its size'
+[ "$(tb cat shop/large/shard-00/latest/=2.json | wc -c)" -eq $((100000000 + 19)) ] || fail 'its size'
 equal '{"id":3}' "$(tb cat shop/large/shard-00/latest/=3.json)" 'the one behind it'

@@ -22,25 +22,24 @@ expect 23 rsync -a --delete "$mnt/shop/" "$work/mirror/"
 find "$work/mirror" | sort >"$work/got"
 same "$work/want" "$work/got"
 
+soon 10 no_process "$repo" || fail "the worker of a dead mount lives: $(processes "$repo")"
+
 unmount
 mount_start
 diff -r "$mnt/shop" "$work/mirror"
 mount_stop
 
-# No process may outlive its mount.
-ours() {
-	grep -slaF "$work" /proc/[0-9]*/cmdline | grep -vxE "/proc/($$|self|thread-self)/cmdline" || true
-}
+# A signal ends it, and its worker with it.
 for signal in TERM INT HUP; do
 	mount_start
-	exec 5<"$mnt/shop/coupons/shard-00/latest/WELCOME10.json"
-	exec 5<&-
+	[ -n "$(processes "$repo")" ] || fail 'no process serves the mount'
 	kill -"$signal" "$daemon"
 	status=0
 	wait "$daemon" || status=$?
 	equal 0 "$status" "status after SIG$signal"
 	! is_mounted || fail "still mounted after SIG$signal"
 	equal '' "$(ls -A "$mnt")" 'the bare mountpoint'
+	soon 10 no_process "$repo" || fail "left over after SIG$signal: $(processes "$repo")"
 done
 
 # Without -f it returns when the mount answers, and ends with the unmount.
@@ -48,9 +47,6 @@ expect 0 tb mount "$mnt"
 silent out
 is_mounted || fail 'mount came back without a mount'
 equal 'shop telemetry' "$(entries "$mnt")" 'databases'
-[ -n "$(ours)" ] || fail 'no process serves the mount'
+[ -n "$(processes "$repo")" ] || fail 'no process serves the mount'
 unmount
-no_process() {
-	[ -z "$(ours)" ]
-}
-soon 10 no_process || fail "left over: $(tr '\0' ' ' <"$(ours | head -n 1)")"
+soon 10 no_process "$repo" || fail "left over: $(processes "$repo")"

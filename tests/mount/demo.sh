@@ -7,10 +7,9 @@ demo() {
 	TMPDIR=$work/tmp THINKBACK=$THINKBACK "$root/tests/demo"
 }
 left() {
-	grep -F "$work/tmp" /proc/self/mounts
+	grep -F "$work/tmp" /proc/self/mounts || true
 	ls -A "$work/tmp"
-	grep -slaF "$work/tmp" /proc/[0-9]*/cmdline | grep -vxE "/proc/($$|self|thread-self)/cmdline"
-	true
+	processes "$work/tmp"
 }
 clean() {
 	[ -z "$(left)" ]

@@ -19,9 +19,9 @@ while read -r table primary want; do
 done <<-END
 	shop.coupons id 1 0
 	shop.keys id 51 1
-	shop.orders order_no 1024 1021
+	shop.orders order_no 872 1173
 	shop.products id 399 0
 	telemetry.devices serial 478 0
-	telemetry.events uuid 9 191
+	telemetry.events uuid 36 164
 END
 mount_stop

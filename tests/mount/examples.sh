@@ -7,7 +7,7 @@ mkdir -p "$work/bin"
 ln -s "$THINKBACK" "$work/bin/thinkback"
 export PATH=$work/bin:$PATH
 
-# run_examples ROOT: run the commands of stdin in a world of its own below ROOT.
+# run_examples ROOT MOUNTPOINT FILE: run the commands in a world of its own below ROOT.
 run_examples() {
 	mkdir -p "$1"/{srv,mnt/backups,var/backups/rethinkdb,elsewhere,tmp}
 	cp "$first" "$second" "$third" "$1/var/backups/rethinkdb"
@@ -15,7 +15,7 @@ run_examples() {
 	later fusermount3 -u -z "$mnt"
 	{
 		echo 'set -eu'
-		sed -E "s#(^|[ =>'])/(srv|mnt|var|elsewhere|tmp)/#\1$1/\2/#g"
+		sed -E "s#(^|[ =>'])/(srv|mnt|var|elsewhere|tmp)/#\1$1/\2/#g" "$3"
 	} >"$1.script"
 	bash -x "$1.script" >"$work/out" 2>"$1.log" </dev/null || fail "an example fails"
 	! is_mounted || fail 'the last example does not unmount'
@@ -26,7 +26,8 @@ awk '/^\.Sh/ { on = /EXAMPLES/ } /^\.Ed/ { literal = 0 } on && literal { print }
 grep -vE '^(\$ |    )' "$work/manual" >"$work/odd" || true
 silent odd
 [ "$(grep -c '^\$ ' "$work/manual")" -ge 15 ] || fail 'the manual has few examples'
-sed 's/^\$ //; s/\\e$/\\/' "$work/manual" | run_examples "$work/one" /mnt/backups
+sed 's/^\$ //; s/\\e$/\\/' "$work/manual" >"$work/commands"
+run_examples "$work/one" /mnt/backups "$work/commands"
 says out '^2026-11-18T03-00-00Z +shop.orders'
 says out '"order_no":333,'
 says out '/SKU-0001.json$'
@@ -41,7 +42,8 @@ awk '/^## / { on = /Five minutes|Try/ } on && /^    / { print substr($0, 5) }' "
 for line in 'make demo' 'make test' 'make && sudo make install' 'rethinkdb import -d'; do
 	grep -qF "$line" "$work/readme" || fail "the README does not show $line"
 done
-grep -vE '^(make|rethinkdb) ' "$work/readme" | run_examples "$work/two" /tmp/mnt
+grep -vE '^(make|rethinkdb) ' "$work/readme" >"$work/commands"
+run_examples "$work/two" /tmp/mnt "$work/commands"
 says out '^2026-11-18T03-00-00Z +shop.orders'
 says out '"id":"SKU-0001".*"price":0,'
 says out 'SKU-0001.json'

@@ -25,13 +25,19 @@ unmount() {
 	fusermount3 -u "$mnt"
 }
 
+# shellcheck disable=SC2317 # called when the scenario ends
+drop_mount() {
+	[ -z "$daemon" ] || kill -KILL "$daemon"
+	fusermount3 -u -z "$mnt"
+}
+later drop_mount
+
 # mount_start [OPTION...]: mount the repository on $mnt and wait until it answers.
 mount_start() {
 	mkdir -p "$mnt"
-	later fusermount3 -u -z "$mnt"
-	"$THINKBACK" -r "$repo" mount -f "$@" "$mnt" >>"$work/mount.log" 2>&1 </dev/null &
+	# A shell lets what it starts in the background ignore an interrupt; a terminal does not.
+	env --default-signal=INT "$THINKBACK" -r "$repo" mount -f "$@" "$mnt" >>"$work/mount.log" 2>&1 </dev/null &
 	daemon=$!
-	later kill -KILL "$daemon"
 	soon 30 mount_settled || fail "not mounted after 30 seconds"
 	is_mounted || fail "the mount ended instead of mounting"
 }

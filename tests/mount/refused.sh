@@ -29,7 +29,7 @@ says err 'no-such-option'
 expect 2 tb mount -o no_such_option "$work/full"
 says err 'no_such_option'
 expect 1 "$THINKBACK" -r "$work/above" mount "$work/full"
-complaint 'not a repository|no repository'
+complaint 'not a thinkback repository'
 ! grep -q "$work" /proc/self/mounts || fail 'something is mounted'
 
 mount_start

@@ -4,7 +4,7 @@
 # shellcheck source=tests/mount/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 repository
-mount_start
+mount_start -o noworker
 orders=$mnt/shop/orders
 saved=$orders/shard-00/$day1
 cp "$saved/=333.json" "$saved/=666.json" "$saved/=999.json" "$work"
@@ -44,8 +44,16 @@ cat "$doc" >"$orders/=333.json"
 queued '=333.json' "$doc" 'cat >'
 head -c 100 "$doc" >"$work/head"
 tail -c +101 "$doc" >"$work/tail"
-{ cat "$work/head" && cat "$work/tail"; } >"$orders/=333.json"
+python3 -c 'import sys
+with open(sys.argv[1], "wb", buffering=0) as f:
+	f.write(open(sys.argv[2], "rb").read())
+	f.write(open(sys.argv[3], "rb").read())' "$orders/=333.json" "$work/head" "$work/tail"
 queued '=333.json' "$doc" 'two writes'
+# Two programs that write one after the other: the first one closes what is not whole yet, and hears
+# of it; in the end it is whole.
+{ cat "$work/head"; cat "$work/tail"; } >"$orders/=333.json" 2>"$work/err" || true
+says err 'Invalid argument'
+queued '=333.json' "$doc" 'two programs'
 echo "$(<"$doc")" >"$orders/=333.json"
 queued '=333.json' "$doc" 'echo >'
 dd if="$doc" of="$orders/=333.json" bs=50 conv=fsync status=none

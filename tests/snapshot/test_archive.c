@@ -961,6 +961,46 @@ archive__headers_without_end_do_not_take_memory(void **state)
 }
 
 static void
+archive__file_that_is_one_hole(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t tar[3072] = {0};
+
+	/* libarchive hands out nothing of it, as if it were empty. */
+	raw_header(tar, "x", 'x', 21);
+	memcpy(tar + 512, "21 SUN.holesdata= 19\n", 21);
+	raw_header(tar + 1024, "t/d/a.ndjson", '0', 19);
+	memcpy(tar + 1536, "{\"id\":1}\n{\"id\":23}\n", 19);
+	test_write_file(f->path, tar, sizeof(tar));
+	transcript_of(f->path, "table d.a t/d/a.ndjson\n", ERR_FORMAT,
+	    TEXT("dump.tar.gz: t/d/a.ndjson: ", "sparse"));
+}
+
+static void
+archive__checksum_behind_long_padding(void **state)
+{
+	struct fixture *f = *state;
+	struct buf file = {0};
+	char command[900];
+
+	/* More zeros than one block: they are read, as the checksum stands behind them. */
+	make(f->path, "none", whole);
+	snprintf(command, sizeof(command),
+	    "head -c 1000000 /dev/zero >>%s && gzip -c %s >%s.1 && mv %s.1 %s", f->path, f->path,
+	    f->path, f->path, f->path);
+	assert_int_equal(system(command), 0);
+	transcript_of(f->path, WHOLE, ERR_END, NULL);
+	test_read_file(f->path, &file);
+	file.data[file.len - 8] ^= 1;
+	test_write_file(f->path, file.data, file.len);
+	transcript_of(f->path, WHOLE, ERR_FORMAT, TEXT("dump.tar.gz: ", "damaged"));
+	file.data[file.len - 8] ^= 1;
+	test_write_file(f->path, file.data, file.len - 1);
+	transcript_of(f->path, WHOLE, ERR_TRUNCATED, TEXT("dump.tar.gz: ", "truncated"));
+	buf_finish(&file);
+}
+
+static void
 archive__entry_larger_than_the_archive(void **state)
 {
 	struct fixture *f = *state;
@@ -1039,6 +1079,8 @@ main(void)
 	    TEST(archive__wrong_checksum_is_damage_though_all_tables_were_read),
 	    TEST(archive__something_behind_the_end_is_damage),
 	    TEST(archive__damaged_tar_headers),
+	    TEST(archive__file_that_is_one_hole),
+	    TEST(archive__checksum_behind_long_padding),
 	    TEST(archive__entry_larger_than_the_archive),
 	    TEST(archive__nothing_there),
 	    TEST(archive__null_error_is_fine),

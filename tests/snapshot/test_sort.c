@@ -456,8 +456,7 @@ static void
 sort__full_disk_is_reported_with_its_place(void **state)
 {
 	struct fixture *f = *state;
-	const struct rlimit small = {1u << 20, RLIM_INFINITY};
-	struct rlimit before;
+	struct rlimit before, small;
 	static char data[1000];
 	struct key k = make_key("S");
 	struct err e = {0};
@@ -467,6 +466,7 @@ sort__full_disk_is_reported_with_its_place(void **state)
 	create(f, TINY);
 	signal(SIGXFSZ, SIG_IGN);
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	small = (struct rlimit){1u << 20, before.rlim_max};
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
 	for (unsigned i = 0; i < 10000 && rc == ERR_OK; i++)
 		rc = sort_add(f->sort, &k, data, sizeof(data), &e);
@@ -551,6 +551,7 @@ sort__wrong_lengths_in_the_file_are_corrupt(void **state)
 	const uint8_t bad[][12] = {{0xff, 0xff, 0xff, 0x7f, 1, 1, 'S'},
 	    {0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10, 1, 'S'}, {0, 1, 255, 'S'},
 	    {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+	uint8_t now[2];
 	struct err e = {0};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -559,6 +560,12 @@ sort__wrong_lengths_in_the_file_are_corrupt(void **state)
 		    pwrite(temporary_file(), bad[i], sizeof(bad[i]), 0), sizeof(bad[i]));
 		assert_err(drain(f, &e), ERR_CORRUPT, &e);
 	}
+	/* The first record is the 588th document or so: two bytes of sequence, both replaced. */
+	spill(f);
+	assert_int_equal(pread(temporary_file(), now, 2, 0), 2);
+	assert_true((now[0] & 0x80) != 0 && (now[1] & 0x80) == 0);
+	assert_int_equal(pwrite(temporary_file(), "\xd8\x04", 2, 0), 2); /* 600 of 0 to 599 */
+	assert_err(drain(f, &e), ERR_CORRUPT, &e);
 }
 
 static void

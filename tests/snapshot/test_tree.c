@@ -283,6 +283,29 @@ tree__shard_that_vanishes_is_a_bad_table(void **state)
 	source_close(s);
 }
 
+static void
+tree__directory_that_becomes_a_link_is_not_followed(void **state)
+{
+	struct fixture *f = *state;
+	struct source *s = NULL;
+	struct source_item item;
+	struct err e = {0};
+	char from[600], to[600];
+
+	put(f, "d/t/shard-00/" D1 "/=1.json", "1");
+	assert_err(source_open(f->dir, &s, &e), ERR_OK, &e);
+	assert_err(source_start(s, 0, &e), ERR_OK, &e);
+	snprintf(from, sizeof(from), "%s/d/t", f->dir);
+	snprintf(to, sizeof(to), "%s/d/moved", f->dir);
+	assert_int_equal(rename(from, to), 0);
+	assert_int_equal(symlink("moved", from), 0);
+	assert_err(source_next(s, &item, &e), ERR_OK, &e);
+	assert_int_equal(item.event, SOURCE_TABLE_BAD);
+	assert_non_null(strstr(e.text, "d/t/shard-00/" D1));
+	assert_err(source_next(s, &item, &e), ERR_END, &e);
+	source_close(s);
+}
+
 static int
 note_table(void *arg, const char *database, const char *table)
 {
@@ -375,6 +398,7 @@ main(void)
 	    TEST(tree__hard_links_are_documents),
 	    TEST(tree__documents_and_configuration_over_their_limits),
 	    TEST(tree__shard_that_vanishes_is_a_bad_table),
+	    TEST(tree__directory_that_becomes_a_link_is_not_followed),
 	    TEST(tree__tables_and_skipping),
 	    TEST(tree__without_dates_says_so),
 	};

@@ -16,7 +16,7 @@ day1=2026-11-18T03-00-00Z day2=2026-11-19T03-00-01Z day3=2026-11-20T03-00-01Z
 export LC_ALL=C.UTF-8 TZ=UTC
 unset THINKBACK_REPO
 
-work=$(mktemp -d "${TMPDIR:-/tmp}/thinkback-test-XXXXXX")
+work=$(mktemp -d "${TMPDIR:-/tmp}/thinkback-scenario-XXXXXX")
 cleanups=()
 
 # later COMMAND...: run it when the scenario ends, newest first; its failure does not matter.
@@ -105,6 +105,18 @@ same() {
 # entries DIRECTORY: all names in it, sorted, in one line.
 entries() {
 	find "$1" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | paste -sd ' '
+}
+
+# processes PATH: the command lines of all that have it in theirs.
+processes() {
+	grep -slaFf - /proc/[0-9]*/cmdline <<<"$1" | while read -r file; do
+		tr '\0' ' ' <"$file" 2>/dev/null && echo
+	done || true
+}
+
+# no_process PATH: there is none.
+no_process() {
+	[ -z "$(processes "$1")" ]
 }
 
 # soon SECONDS COMMAND...: it succeeds within so many seconds, tried every 50 ms.
