@@ -18,6 +18,7 @@ static const struct cmd *const commands[] = {
     &cmd_queue,
     &cmd_worker,
     &cmd_check,
+    &cmd_export,
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

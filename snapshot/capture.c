@@ -364,9 +364,9 @@ run_read(struct run *r, struct err *e)
 		rc = run_item(r, &item, e);
 		if (rc == ERR_OK && o->stop != NULL && *o->stop != 0)
 			rc = err_set(e, ERR_INTR, "interrupted");
-		if (o->progress != NULL && items++ % 256 == 0) {
+		if (o->reading != NULL && items++ % 256 == 0) {
 			source_progress(r->source, &done, &total);
-			o->progress(o->arg, done, total, r->documents);
+			o->reading(o->arg, done, total, r->documents);
 		}
 	}
 	return rc == ERR_END ? ERR_OK : rc;
@@ -489,7 +489,7 @@ capture_run(struct capture *c, struct source *source, size_t number,
 	if (e == NULL)
 		e = &own;
 	*result = (struct capture_result){0};
-	r.purpose = (struct capture_purpose){.source = source_label(source), .stop = options->stop};
+	r.purpose = (struct capture_purpose){.source = source_label(source), .options = options};
 	rc = run_date(&r, e);
 	if (rc == ERR_OK)
 		rc = run_check_dates(&r, e);

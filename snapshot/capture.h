@@ -27,8 +27,11 @@ struct capture_options {
 	const volatile sig_atomic_t
 	    *stop; /* give up soon after this becomes non-zero; may be NULL */
 	const struct log *log;
-	/* What a caller shows; each may be NULL. */
-	void (*progress)(void *arg, uint64_t done, uint64_t total, uint64_t documents);
+	/* What a caller shows; each may be NULL. First a source is read: bytes of it, of all. Then
+	 * each table is stored: canonical bytes of its documents, of all. */
+	void (*reading)(void *arg, uint64_t done, uint64_t total, uint64_t documents);
+	void (*storing)(void *arg, const char *database, const char *table, uint64_t done,
+	    uint64_t total, uint64_t documents);
 	void (*table_done)(
 	    void *arg, const char *database, const char *table, const struct snapshots_snapshot *s);
 	void (*table_failed)(

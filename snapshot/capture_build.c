@@ -18,6 +18,7 @@
 
 #define BUILD_PAGE 512       /* versions of the previous snapshot read at a time */
 #define BUILD_BATCH 20000    /* rows written in one transaction */
+#define BUILD_STEP 512       /* documents between two looks at the progress */
 #define DICTIONARY_GROWTH 10 /* train anew when the table has grown this much since */
 
 /* Everything about the snapshot being built. */
@@ -326,6 +327,20 @@ build_twice(const struct build *b, const struct key *key, struct err *e)
 	return rc;
 }
 
+/* Between two documents: show how far it is, and see whether to go on. */
+static int
+build_step(const struct build *b, struct err *e)
+{
+	const struct capture_options *o = b->purpose->options;
+
+	if (o->stop != NULL && *o->stop != 0)
+		return err_set(e, ERR_INTR, "interrupted");
+	if (o->storing != NULL && b->documents % BUILD_STEP == 0)
+		o->storing(o->arg, b->t->database, b->t->name, b->snap.bytes,
+		    sort_bytes(b->t->sort), b->documents);
+	return ERR_OK;
+}
+
 static int
 build_documents(struct build *b, struct err *e)
 {
@@ -334,12 +349,12 @@ build_documents(struct build *b, struct err *e)
 	int rc;
 
 	while ((rc = sort_next(b->t->sort, &item, e)) == ERR_OK) {
-		if (b->purpose->stop != NULL && *b->purpose->stop != 0)
-			return err_set(e, ERR_INTR, "interrupted");
 		if (b->documents > 0 && key_compare(&last, &item.key) == 0)
 			return build_twice(b, &item.key, e);
 		last = item.key;
-		rc = build_document(b, &item, e);
+		rc = build_step(b, e);
+		if (rc == ERR_OK)
+			rc = build_document(b, &item, e);
 		if (rc != ERR_OK)
 			return rc;
 	}

@@ -68,10 +68,10 @@ struct capture_table {
 
 /* What a snapshot is built for. */
 struct capture_purpose {
-	int64_t run_id;                    /* the run that it belongs to */
-	int64_t date;                      /* seconds */
-	const char *source;                /* the run's source, for people */
-	const volatile sig_atomic_t *stop; /* give up when this becomes non-zero; may be NULL */
+	int64_t run_id;                        /* the run that it belongs to */
+	int64_t date;                          /* seconds */
+	const char *source;                    /* the run's source, for people */
+	const struct capture_options *options; /* for stop and storing */
 };
 
 /*
@@ -106,7 +106,7 @@ void capture_table_finish(struct capture_table *t);
  * capture_build(c, t, purpose, e):
  * Make an invisible snapshot of ${t}, whose documents and configuration are there; sets
  * t->snapshot. Return ERR_OK; ERR_FORMAT when two documents have one key; ERR_INTR when
- * *purpose->stop became non-zero; or a failure: then nothing of it is left.
+ * it was told to stop; or a failure: then nothing of it is left.
  */
 int capture_build(struct capture *c, struct capture_table *t, const struct capture_purpose *purpose,
     struct err *e);

@@ -30,19 +30,35 @@ struct snapshot {
 	struct job *jobs;            /* owned */
 	size_t n_jobs;
 	struct cmd_progress progress;
-	const char *source;   /* label of the one at work */
-	char date[DATE_NAME]; /* of the run at work */
-	bool headed;          /* its heading is printed */
-	bool taken, failed;   /* some tables were; something was not */
+	const char *source;                 /* label of the one at work */
+	char storing[2 * TABLES_NAME + 16]; /* what the progress bar says while a table is stored */
+	char date[DATE_NAME];               /* of the run at work */
+	bool headed;                        /* its heading is printed */
+	bool taken, failed;                 /* some tables were; something was not */
 };
 
 /* ---- output ---- */
 
 static void
-show_progress(void *arg, uint64_t done, uint64_t total, uint64_t documents)
+show_reading(void *arg, uint64_t done, uint64_t total, uint64_t documents)
 {
 	struct snapshot *s = arg;
 
+	if (s->progress.label != s->source)
+		cmd_progress_start(&s->progress, s->env, s->source);
+	cmd_progress_show(&s->progress, done, total, documents, "documents");
+}
+
+static void
+show_storing(void *arg, const char *database, const char *table, uint64_t done, uint64_t total,
+    uint64_t documents)
+{
+	struct snapshot *s = arg;
+
+	if (s->progress.label != s->storing || documents == 0) {
+		snprintf(s->storing, sizeof(s->storing), "storing %s.%s", database, table);
+		cmd_progress_start(&s->progress, s->env, s->storing);
+	}
 	cmd_progress_show(&s->progress, done, total, documents, "documents");
 }
 
@@ -323,7 +339,8 @@ cmd_snapshot_run(const struct cmd_env *env, int argc, char **argv)
 	s.options = (struct capture_options){.only = s.only,
 	    .stop = &cmd_stop,
 	    .log = &env->log,
-	    .progress = show_progress,
+	    .reading = show_reading,
+	    .storing = show_storing,
 	    .table_done = show_table,
 	    .table_failed = show_failed,
 	    .arg = &s};
