@@ -25,12 +25,12 @@ server() {
 	node "$live/server.js" "$1" "$address" "$prefix" "${@:2}"
 }
 
-# documents DB/TABLE: all of its newest snapshot, a line each.
+# documents DB/TABLE [REPOSITORY]: all of its newest snapshot, a line each.
 documents() {
-	local shard
-	tb ls "$1" | while read -r shard; do
-		tb ls "$1/$shard/latest" | sed "/^\./d; s|^|$1/$shard/latest/|" |
-			tr '\n' '\0' | xargs -0 -r "$THINKBACK" -r "$repo" cat
+	local shard from=${2:-$repo}
+	"$THINKBACK" -r "$from" ls "$1" | while read -r shard; do
+		"$THINKBACK" -r "$from" ls "$1/$shard/latest" | sed "/^\./d; s|^|$1/$shard/latest/|" |
+			tr '\n' '\0' | xargs -0 -r "$THINKBACK" -r "$from" cat
 	done
 }
 
