@@ -144,7 +144,7 @@ canon_value__sorts_any_order(void **state)
 			    i < 5 ? "," : "", left[pick], left[pick]);
 			memmove(left + pick, left + pick + 1, strlen(left + pick));
 		}
-		strncat(text, "}", 1);
+		memcpy(text + strlen(text), "}", 2);
 		assert_string_equal(
 		    canonical(text), "{\"a\":97,\"b\":98,\"c\":99,\"d\":100,\"e\":101}");
 	}
@@ -242,6 +242,8 @@ canon_value__tells_what_is_wrong_and_where(void **state)
 	    {"\"\\ud800\\u0041\"", 1, 2,
 		"\\ud800 is one half of a surrogate pair without the other"},
 	    {"\"\\udc00\"", 1, 2, "\\udc00 is one half of a surrogate pair without the other"},
+	    {"\"\\udc00\\udc00\"", 1, 2,
+		"\\udc00 is one half of a surrogate pair without the other"},
 	    {"\"\\ud800\"", 1, 2, "\\ud800 is one half of a surrogate pair without the other"},
 	    {"\"a\xff\"", 1, 3, "byte 0xFF is not valid UTF-8 here"},
 	    {"\"\xc0\x80\"", 1, 2, "byte 0xC0 is not valid UTF-8 here"},
@@ -414,6 +416,9 @@ canon_value__numbers(void **state)
 	    {"1e16", "10000000000000000.0"},
 	    {"999999999999999999999", "1e21"},
 	    {"123e20", "1.23e22"},
+	    /* half way between two doubles, and a little more */
+	    {"36028797018964100", "36028797018964100.0"},
+	    {"36028797018964100.00001", "36028797018964104.0"},
 	    {"0.000001", "0.000001"},
 	    {"0.0000001", "1e-7"},
 	    {"0.00000015", "1.5e-7"},
