@@ -70,6 +70,9 @@ response_text(const struct response *r, struct buf *out)
 		return ERR_NOMEM;
 	if (out->len > RESPONSE_TEXT)
 		out->len = RESPONSE_TEXT;
+	for (size_t i = 0; i < out->len; i++)
+		if (out->data[i] == '\0')
+			out->data[i] = '?';
 	return buf_str(out) != NULL ? ERR_OK : ERR_NOMEM;
 }
 
