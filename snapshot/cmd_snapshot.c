@@ -31,6 +31,7 @@ struct snapshot {
 	size_t n_jobs;
 	struct cmd_progress progress;
 	const char *source;                 /* label of the one at work */
+	bool live;                          /* it is a server */
 	char storing[2 * TABLES_NAME + 16]; /* what the progress bar says while a table is stored */
 	char date[DATE_NAME];               /* of the run at work */
 	bool headed;                        /* its heading is printed */
@@ -46,6 +47,7 @@ show_reading(void *arg, uint64_t done, uint64_t total, uint64_t documents)
 
 	if (s->progress.label != s->source)
 		cmd_progress_start(&s->progress, s->env, s->source);
+	s->progress.counted = s->live;
 	cmd_progress_show(&s->progress, done, total, documents, "documents");
 }
 
@@ -192,16 +194,15 @@ job_run(struct snapshot *s, const struct job *job, struct err *e)
 {
 	struct capture_result result = {0};
 	struct source *source;
-	bool live = source_is_server(job->path);
 	int rc = job_open(s, job->path, &source, e);
 
 	if (rc != ERR_OK)
 		return rc;
 	s->source = source_label(source);
+	s->live = source_kind_of(source) == SOURCE_LIVE;
 	s->headed = false;
-	date_name(live ? source_run(source, job->run).date : job->date, s->date);
+	date_name(s->live ? source_run(source, job->run).date : job->date, s->date);
 	cmd_progress_start(&s->progress, s->env, s->source);
-	s->progress.counted = live;
 	rc = capture_run(s->capture, source, job->run, &s->options, &result, e);
 	cmd_progress_end(&s->progress);
 	if (rc == ERR_OK || result.tables > 0)
