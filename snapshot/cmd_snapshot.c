@@ -26,6 +26,7 @@ struct snapshot {
 	struct source_server server; /* how to read servers */
 	const char *password_file;   /* --password-file; NULL: not given */
 	bool password_ask;           /* -p */
+	struct log log;              /* what servers tell, around the progress bar */
 	struct buf password;         /* wiped at the end */
 	struct job *jobs;            /* owned */
 	size_t n_jobs;
@@ -62,6 +63,18 @@ show_storing(void *arg, const char *database, const char *table, uint64_t done, 
 		cmd_progress_start(&s->progress, s->env, s->storing);
 	}
 	cmd_progress_show(&s->progress, done, total, documents, "documents");
+}
+
+/* A line of the log takes the place of the progress bar, which is drawn again below it. */
+static void
+show_log(void *arg, enum log_level level, const char *text)
+{
+	struct snapshot *s = arg;
+	bool on = s->progress.on;
+
+	cmd_progress_end(&s->progress);
+	s->progress.on = on;
+	log_line(&s->env->log, level, "%s", text);
 }
 
 static void
@@ -345,7 +358,8 @@ cmd_snapshot_run(const struct cmd_env *env, int argc, char **argv)
 	    .table_done = show_table,
 	    .table_failed = show_failed,
 	    .arg = &s};
-	s.server = (struct source_server){.stop = &cmd_stop, .log = &env->log};
+	s.log = (struct log){.line = show_log, .arg = &s, .most = env->log.most};
+	s.server = (struct source_server){.stop = &cmd_stop, .log = &s.log};
 	code = read_options(&s, argc, argv);
 	s.server.only = s.only;
 	s.server.n_only = s.options.n_only;
