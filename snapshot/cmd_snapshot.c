@@ -378,8 +378,7 @@ cmd_snapshot_run(const struct cmd_env *env, int argc, char **argv)
 
 const struct cmd cmd_snapshot = {
     .name = "snapshot",
-    .synopsis = "[--at DATE] [-e DB[.TABLE]] [-u USER] [-p] [--password-file FILE]\n"
-		"       [--tls-cert CAFILE] [--read-outdated] [--max-rate DOCS/S] SOURCE ...",
+    .synopsis = "[--at DATE] [-e DB[.TABLE]] [OPTION ...] SOURCE ...",
     .summary = "take snapshots",
     .help = "Take a snapshot of every table in each SOURCE; several are taken oldest first.\n"
 	    "Only documents that are new or have changed are stored.\n"
