@@ -288,8 +288,7 @@ live_newer_loses(const struct live_batch *b, struct swap_item *item, struct err 
 	if (item->found.len == 0)
 		return live_fail(item, ERR_ARG,
 		    "not restored: it was deleted on the server since the newest snapshot "
-		    "(conflict "
-		    "policy newer-loses)");
+		    "(conflict policy newer-loses)");
 	d = digest_create();
 	rc = d == NULL ? ERR_NOMEM : digest_document(d, item->found.data, item->found.len, there);
 	digest_free(d);
@@ -297,8 +296,7 @@ live_newer_loses(const struct live_batch *b, struct swap_item *item, struct err 
 		return err_nomem(e);
 	if (memcmp(saved, there, sizeof(saved)) != 0)
 		return live_fail(item, ERR_ARG,
-		    "not restored: the document on the server has changed since the newest "
-		    "snapshot "
+		    "not restored: it has changed on the server since the newest snapshot "
 		    "(conflict policy newer-loses)");
 	return ERR_OK;
 }
@@ -319,10 +317,9 @@ live_decide_restore(struct live_batch *b, struct swap_item *item, struct err *e)
 	if (b->table->policy == QUEUE_KEEP && item->found.len > 0) {
 		item->state = SWAP_DONE;
 		b->kept++;
-	} else if (b->table->policy == QUEUE_NEWER_LOSES)
-		return live_newer_loses(b, item, e);
-}
-return ERR_OK;
+		return ERR_OK;
+	}
+	return b->table->policy == QUEUE_NEWER_LOSES ? live_newer_loses(b, item, e) : ERR_OK;
 }
 
 /* Decide about a document to be put back; ${written} is the mark of what the restore wrote. */
