@@ -24,7 +24,8 @@ int query_get(struct buf *out, const struct query_table *t, const struct buf *ke
  * query_swap(out, swap):
  * Replace the document if the server still prints it as expected: its text is compared, because
  * values that the server takes for equal (0 and -0.0, one time in two time zones) are not the same
- * bytes. Durable when it is answered.
+ * bytes. Where nothing is expected, a document that is there is the error "Duplicate primary key".
+ * Durable when it is answered.
  */
 int query_swap(struct buf *out, const struct query_swap *swap);
 

@@ -231,9 +231,12 @@ swap_refused(struct swap_item *item, const struct member_span *result, struct er
 		text.len = SWAP_TEXT;
 	if (buf_str(&text) == NULL)
 		return err_nomem(e);
-	item->state = SWAP_FAILED;
 	err_set(&item->why, ERR_ARG, "the server refuses it: %s", (const char *)text.data);
 	buf_finish(&text);
+	/* Somebody has written one in between. */
+	if (strstr(item->why.text, "Duplicate primary key") != NULL)
+		return ERR_OK;
+	item->state = SWAP_FAILED;
 	/* Replicas that are away are no fault of the document. */
 	if (strstr(item->why.text, "Cannot perform write") != NULL ||
 	    strstr(item->why.text, "not available") != NULL)
