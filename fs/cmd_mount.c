@@ -19,6 +19,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -197,7 +198,9 @@ mount_arguments(struct mount *m, int argc, char **argv)
 			if (num_parse(optarg, INT_MAX, &fd) != ERR_OK)
 				return cmd_usage(
 				    m->env, &cmd_mount, "\"%s\" is no file descriptor", optarg);
+			/* The worker must not hold it open. */
 			m->ready_fd = (int)fd;
+			(void)fcntl(m->ready_fd, F_SETFD, FD_CLOEXEC);
 		} else {
 			return cmd_usage(m->env, &cmd_mount, "cannot understand %s",
 			    argv[optind > 1 ? optind - 1 : 1]);
@@ -246,14 +249,14 @@ static bool
 mount_resolve(struct mount *m, const char *path)
 {
 	struct stat st;
+	bool found;
 
 	m->mountpoint = realpath(path, NULL);
-	if (m->mountpoint == NULL && errno == ENOTCONN)
+	found = m->mountpoint != NULL && stat(m->mountpoint, &st) == 0;
+	if (!found && errno == ENOTCONN)
 		cmd_error(m->env, "a mount that has died is on %s; take it down: fusermount3 -u %s",
 		    path, path);
-	else if (m->mountpoint == NULL)
-		cmd_error(m->env, "cannot mount on %s: %s", path, strerror(errno));
-	else if (stat(m->mountpoint, &st) != 0)
+	else if (!found)
 		cmd_error(m->env, "cannot mount on %s: %s", path, strerror(errno));
 	else if (!S_ISDIR(st.st_mode))
 		cmd_error(m->env, "cannot mount on %s: it is no directory", path);
@@ -393,6 +396,18 @@ mount_run(struct mount *m, struct fuse_mount *mount, struct err *e)
 	return rc;
 }
 
+/* Scratch files that left memory and packs that are open take a descriptor each. */
+static void
+mount_raise_files(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
 /* Mount and serve. Return the exit code. */
 static int
 mount_serve(struct mount *m)
@@ -408,8 +423,10 @@ mount_serve(struct mount *m)
 	};
 	struct fuse_mount *mount;
 	struct err e = {0};
-	int rc = fuse_mount_create(m->repo, &options, &mount, &e);
+	int rc;
 
+	mount_raise_files();
+	rc = fuse_mount_create(m->repo, &options, &mount, &e);
 	if (rc == ERR_ARG)
 		return cmd_usage(m->env, &cmd_mount, "%s", e.text);
 	if (rc != ERR_OK)

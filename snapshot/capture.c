@@ -26,6 +26,7 @@ struct run {
 	struct capture_table *tables; /* owned */
 	size_t n, cap;
 	bool again;         /* second reading: only what was deferred */
+	bool completing;    /* the commit that makes all of it visible was begun */
 	uint64_t documents; /* read so far, for progress */
 };
 
@@ -323,6 +324,22 @@ run_reads(const struct run *r, const struct capture_table *t)
 	return t->state == CAPTURE_READING;
 }
 
+/* ${t} is bad: also one that is built already, when the source has it twice. */
+static int
+run_bad(struct run *r, struct capture_table *t, struct err *e)
+{
+	struct err reason = *e;
+	int rc = ERR_OK;
+
+	if (t->state == CAPTURE_SKIPPED)
+		return ERR_OK;
+	if (t->state == CAPTURE_READY)
+		rc = capture_take_back(r->c, t->snapshot.id, e);
+	if (rc == ERR_OK)
+		run_fail(r, t, &reason);
+	return rc;
+}
+
 static int
 run_item(struct run *r, const struct source_item *item, struct err *e)
 {
@@ -344,9 +361,7 @@ run_item(struct run *r, const struct source_item *item, struct err *e)
 	case SOURCE_TABLE_END:
 		return run_table_end(r, t, e);
 	case SOURCE_TABLE_BAD:
-		if (t->state != CAPTURE_SKIPPED && t->state != CAPTURE_READY)
-			run_fail(r, t, e);
-		return ERR_OK;
+		return run_bad(r, t, e);
 	}
 	return ERR_OK;
 }
@@ -416,6 +431,7 @@ run_complete(struct run *r, struct err *e)
 	for (size_t i = 0; i < r->n; i++)
 		if (r->tables[i].state == CAPTURE_READY)
 			ids[n++] = r->tables[i].snapshot.id;
+	r->completing = n > 0;
 	rc = n > 0 ? snapshots_complete(r->c->cat, ids, n, e) : ERR_OK;
 	free(ids);
 	if (rc != ERR_OK)
@@ -498,7 +514,9 @@ capture_run(struct capture *c, struct source *source, size_t number,
 	for (size_t i = 0; i < r.n; i++)
 		capture_table_finish(&r.tables[i]);
 	free(r.tables);
-	if (rc != ERR_OK || result->tables == 0)
+	/* A commit whose sync failed may be on disk all the same: the next writer sees what is
+	 * true. */
+	if (!r.completing)
 		capture_take_back(c, 0, NULL);
 	return rc;
 }
