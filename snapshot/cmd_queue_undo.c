@@ -8,8 +8,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#define UNDO_GROUP (8u << 20) /* bytes of documents put back at a time, unless it is one document  \
-			       */
+#define UNDO_GROUP                                                                                 \
+	(8u << 20) /* bytes of documents put back at a time, unless it is one document             \
+		    */
 
 /* A restore being undone. */
 struct undo {

@@ -76,10 +76,11 @@ int swap_read(const struct swap *s, struct swap_item *items, size_t n, struct er
 
 /*
  * swap_write(s, items, n, e):
- * No item may be in the state SWAP_READ. Replace each document in the state SWAP_WRITE if it is still what swap_read has found, durably,
- * and read it back. Afterwards it is SWAP_DONE; SWAP_FAILED when the server does not take it or
- * gives back another one; or SWAP_READ when it was changed in between, so that it is to be read
- * again. Returns as swap_read; after a failure what is written is not known.
+ * No item may be in the state SWAP_READ. Replace each document in the state SWAP_WRITE if it is
+ * still what swap_read has found, durably, and read it back. Afterwards it is SWAP_DONE;
+ * SWAP_FAILED when the server does not take it or gives back another one; or SWAP_READ when it was
+ * changed in between, so that it is to be read again. Returns as swap_read; after a failure what is
+ * written is not known.
  */
 int swap_write(const struct swap *s, struct swap_item *items, size_t n, struct err *e);
 

@@ -887,7 +887,8 @@ queue_remember__comes_back_in_order(void **state)
 	struct inbox *x = *state;
 	int64_t id = put_text(x, "orders", "a.json", "{}", 5);
 	struct key two = number_key(2), one = number_key(1), at = {0};
-	struct queue_replaced r[] = {{.key = &two, .document = "{\"id\":2}", .len = 8, .written = {2}},
+	struct queue_replaced r[] = {
+	    {.key = &two, .document = "{\"id\":2}", .len = 8, .written = {2}},
 	    {.key = &one, .written = {1}}};
 	uint8_t written[DIGEST_LEN] = {9};
 	struct buf document = {0};
@@ -899,17 +900,17 @@ queue_remember__comes_back_in_order(void **state)
 	assert_err(queue_recall(x->q, id, &two, written, &x->e), ERR_OK, &x->e);
 	assert_int_equal(written[0], 2);
 	assert_err(queue_rewrite(x->q, id, &two, (uint8_t[DIGEST_LEN]){7}, &x->e), ERR_OK, &x->e);
-	assert_err(queue_replaced_next(x->q, id, &at, written, &document, &existed, &x->e), ERR_OK,
-	    &x->e);
+	assert_err(
+	    queue_replaced_next(x->q, id, &at, written, &document, &existed, &x->e), ERR_OK, &x->e);
 	assert_false(existed);
 	assert_int_equal(key_compare(&at, &one), 0);
-	assert_err(queue_replaced_next(x->q, id, &at, written, &document, &existed, &x->e), ERR_OK,
-	    &x->e);
+	assert_err(
+	    queue_replaced_next(x->q, id, &at, written, &document, &existed, &x->e), ERR_OK, &x->e);
 	assert_true(existed);
 	assert_int_equal(written[0], 7);
 	assert_text(document.data, document.len, "{\"id\":2}");
-	assert_err(queue_replaced_next(x->q, id, &at, written, &document, &existed, &x->e),
-	    ERR_END, &x->e);
+	assert_err(queue_replaced_next(x->q, id, &at, written, &document, &existed, &x->e), ERR_END,
+	    &x->e);
 	buf_finish(&document);
 	assert_err(queue_undone(x->q, id, 77, &x->e), ERR_OK, &x->e);
 	assert_err(queue_get(x->q, id, &restore, &x->e), ERR_OK, &x->e);
