@@ -503,7 +503,7 @@ cmd_queue_run(const struct cmd_env *env, int argc, char **argv)
 
 const struct cmd cmd_queue = {
     .name = "queue",
-    .synopsis = "[list | show | retry | cancel | undo] [OPTION ...] [ID ...]",
+    .synopsis = "[list|show|retry|cancel|undo] [OPTION ...] [ID ...]",
     .summary = "look at the restore queue, retry, cancel and undo",
     .help = "Every file copied into a table's directory is a restore in the queue: pending,\n"
 	    "running, done, failed or cancelled. Without an action the restores are listed.\n"

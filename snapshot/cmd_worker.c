@@ -88,8 +88,8 @@ cmd_worker_run(const struct cmd_env *env, int argc, char **argv)
 
 const struct cmd cmd_worker = {
     .name = "worker",
-    .synopsis = "[--once] [--target DIR | --target SERVER [-u USER] [--password-file FILE]\n"
-		"       [--tls-cert CAFILE] [--deep]] [--conflict POLICY]",
+    .synopsis = "[--once] [--target DIR | SERVER] [--conflict POLICY]\n"
+		"       [-u USER] [--password-file FILE] [--tls-cert CAFILE] [--deep]",
     .summary = "carry out the restores of the queue",
     .help = "Carry out the restores of the queue until interrupted, oldest first. Their\n"
 	    "documents are merged by key into DIR/DB/TABLE.json, in the layout that\n"
@@ -101,10 +101,10 @@ const struct cmd cmd_worker = {
 	    "      --once             end when there is nothing left to do now\n"
 	    "      --target DIR       the directory (default: restores in the repository)\n"
 	    "      --target SERVER    rethinkdb://[USER@]HOST[:PORT]\n"
-	    "      --conflict POLICY  what to do with a document that is on the server, unless\n"
-	    "                         the restore says it: replace (default), keep, or\n"
-	    "                         newer-loses (replace it only when it is as the newest\n"
-	    "                         snapshot has it)\n"
+	    "      --conflict POLICY  what to do with a document that is on the server, if\n"
+	    "                         the restore does not say it: replace (default),\n"
+	    "                         keep, or newer-loses (replace it only when it is as\n"
+	    "                         the newest snapshot has it)\n"
 	    "      --parent-fd N      end when file descriptor N reaches its end\n"
 	    "\n"
 	    "Of servers; thinkback-rethinkdb(7) tells which permissions are needed:\n"
@@ -112,8 +112,8 @@ const struct cmd cmd_worker = {
 	    "      --password-file FILE\n"
 	    "                         read the password from the first line of FILE\n"
 	    "      --tls-cert CAFILE  use TLS, and trust the certificates in CAFILE\n"
-	    "      --deep             write documents nested deeper than 1500 levels, too: they\n"
-	    "                         can end the process of a server\n"
+	    "      --deep             write documents nested deeper than 1500 levels, too,\n"
+	    "                         which can end the process of a server\n"
 	    "\n"
 	    "Exit status: 0 done; with --once, 1 no restore could be carried out, 3 some\n"
 	    "could not.\n",
