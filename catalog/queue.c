@@ -44,11 +44,12 @@ static const char PIECE_SQL[] = "SELECT bytes FROM payload WHERE restore_id = ?1
 
 static const char INSERT_SQL[] =
     "INSERT INTO restores (state, database_name, table_name, name, documents, bytes, created,"
-    " updated, error) VALUES (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, coalesce(?9, ''))";
+    " updated, error, policy) VALUES (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, coalesce(?9, ''), ?10)";
 static const char REPLACE_SQL[] =
     "UPDATE restores SET state = ?2, database_name = ?3, table_name = ?4, name = ?5,"
     " documents = ?6, bytes = ?7, updated = ?8, error = coalesce(?9, ''), attempts = 0,"
-    " not_before = 0, lease_until = 0, owner = '' WHERE id = ?1 AND state = 'pending'";
+    " not_before = 0, lease_until = 0, owner = '', policy = ?10 WHERE id = ?1 AND state = "
+    "'pending'";
 static const char DROP_PAYLOAD_SQL[] = "DELETE FROM payload WHERE restore_id = ?1";
 static const char PUT_PIECE_SQL[] =
     "INSERT INTO payload (restore_id, seq, bytes) VALUES (?1, ?2, ?3)";
@@ -78,6 +79,34 @@ queue_state_parse(const char *name, enum queue_state *out)
 	for (size_t i = 0; i < N_STATES; i++)
 		if (strcmp(QUEUE_STATES[i].name, name) == 0) {
 			*out = QUEUE_STATES[i].state;
+			return ERR_OK;
+		}
+	return ERR_FORMAT;
+}
+
+static const struct {
+	enum queue_policy policy;
+	const char *name;
+} QUEUE_POLICIES[] = {{QUEUE_POLICY_NONE, ""}, {QUEUE_REPLACE, "replace"}, {QUEUE_KEEP, "keep"},
+    {QUEUE_NEWER_LOSES, "newer-loses"}};
+
+#define N_POLICIES (sizeof(QUEUE_POLICIES) / sizeof(QUEUE_POLICIES[0]))
+
+const char *
+queue_policy_name(enum queue_policy policy)
+{
+	for (size_t i = 0; i < N_POLICIES; i++)
+		if (QUEUE_POLICIES[i].policy == policy)
+			return QUEUE_POLICIES[i].name;
+	return NULL;
+}
+
+int
+queue_policy_parse(const char *name, enum queue_policy *out)
+{
+	for (size_t i = 1; i < N_POLICIES; i++)
+		if (strcmp(QUEUE_POLICIES[i].name, name) == 0) {
+			*out = QUEUE_POLICIES[i].policy;
 			return ERR_OK;
 		}
 	return ERR_FORMAT;
@@ -164,6 +193,20 @@ queue_row_numbers(const struct db_query *q, struct queue_restore *r)
 	       db_int(q, 11, INT64_MIN, INT64_MAX, &r->lease_until);
 }
 
+/* Who has it, what it may do, and what became of that. */
+static bool
+queue_row_work(const struct db_query *q, struct queue_restore *r)
+{
+	char policy[16];
+
+	r->policy = QUEUE_POLICY_NONE;
+	return db_text(q, 12, r->owner, sizeof(r->owner)) &&
+	       db_text(q, 13, policy, sizeof(policy)) &&
+	       (policy[0] == '\0' || queue_policy_parse(policy, &r->policy) == ERR_OK) &&
+	       db_text(q, 14, r->target, sizeof(r->target)) &&
+	       db_int(q, 15, 0, INT64_MAX, &r->undone);
+}
+
 int
 queue_restore_read(
     struct db_query *q, int none, int64_t after, struct queue_restore *out, struct err *e)
@@ -172,7 +215,7 @@ queue_restore_read(
 	int rc = db_step(q, e);
 
 	if (rc == ERR_OK && !(queue_row_labels(q, &r) && r.id > after && queue_row_numbers(q, &r) &&
-				db_text(q, 12, r.owner, sizeof(r.owner))))
+				queue_row_work(q, &r)))
 		rc = db_damaged(q->db, e, "a row of restores has values out of range");
 	db_reset(q);
 	if (rc == ERR_OK)
@@ -387,6 +430,7 @@ queue_put_row(struct queue *queue, const struct queue_request *req, int64_t now,
 	db_bind_count(q, 7, req->bytes);
 	db_bind_int(q, 8, now);
 	db_bind_text(q, 9, queue_line(req->error, &line));
+	db_bind_text(q, 10, queue_policy_name(req->policy));
 	return db_run(q, changes, e);
 }
 

@@ -16,7 +16,9 @@
 #define THINKBACK_CATALOG_QUEUE_H
 
 #include "catalog/base/buf.h"
+#include "catalog/base/digest.h"
 #include "catalog/base/err.h"
+#include "catalog/key.h"
 #include "catalog/repo.h"
 #include "catalog/tables.h"
 
@@ -24,8 +26,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define QUEUE_NAME 256  /* room for a file name with its NUL */
-#define QUEUE_OWNER 128 /* room for a worker's name with its NUL */
+#define QUEUE_NAME 256    /* room for a file name with its NUL */
+#define QUEUE_OWNER 128   /* room for a worker's name with its NUL */
+#define QUEUE_TARGET 1024 /* room for a server's address with its NUL */
 
 /* Opaque types. */
 struct queue;
@@ -37,6 +40,14 @@ enum queue_state {
 	QUEUE_FAILED = 8,
 	QUEUE_CANCELLED = 16,
 	QUEUE_ANY = 31 /* for filters */
+};
+
+/* What to do with a document that is on the server already. */
+enum queue_policy {
+	QUEUE_POLICY_NONE, /* nothing was asked for: as the worker is told */
+	QUEUE_REPLACE,     /* replace it */
+	QUEUE_KEEP,        /* leave it alone */
+	QUEUE_NEWER_LOSES  /* replace it only when it is as the newest snapshot has it */
 };
 
 struct queue_restore {
@@ -53,6 +64,9 @@ struct queue_restore {
 	int64_t not_before;      /* ms, a worker leaves it alone until then */
 	int64_t lease_until;     /* ms, of a running one */
 	char owner[QUEUE_OWNER]; /* the worker that has or had it */
+	enum queue_policy policy;
+	char target[QUEUE_TARGET]; /* the server on which it has replaced documents, or "" */
+	int64_t undone;            /* ms, when it was undone; 0: it was not */
 };
 
 /* A new restore. */
@@ -64,6 +78,7 @@ struct queue_request {
 	uint64_t bytes;    /* of the payload */
 	const char *error; /* NULL: it is to be carried out. Else it was refused: kept as failed */
 	int64_t replaces;  /* a pending restore that this one takes the place of, or 0 */
+	enum queue_policy policy;
 	/* Put up to ${room} payload bytes from ${off} on into ${out}, set ${got} (0 only at the
 	 * end). */
 	int (*read)(void *arg, uint64_t off, void *out, size_t room, size_t *got, struct err *e);
@@ -93,6 +108,14 @@ const char *queue_state_name(enum queue_state state);
 
 /* queue_state_parse(name, out): the reverse. Return ERR_OK or ERR_FORMAT. */
 int queue_state_parse(const char *name, enum queue_state *out);
+
+/*
+ * queue_policy_name(policy), queue_policy_parse(name, out):
+ * "replace", "keep", "newer-loses", and "" for none; NULL for others. The reverse takes all but "";
+ * ERR_OK or ERR_FORMAT.
+ */
+const char *queue_policy_name(enum queue_policy policy);
+int queue_policy_parse(const char *name, enum queue_policy *out);
 
 /*
  * queue_put(q, req, now, out, e):
@@ -178,6 +201,58 @@ int queue_give_back(struct queue *q, int64_t id, const char *owner, const char *
  */
 int queue_retry(struct queue *q, int64_t id, int64_t now, struct err *e);
 int queue_cancel(struct queue *q, int64_t id, int64_t now, struct err *e);
+
+/*
+ * queue_set_policy(q, id, policy, e):
+ * Change what a restore that is not running does with documents that are there. Return as
+ * queue_cancel.
+ */
+int queue_set_policy(struct queue *q, int64_t id, enum queue_policy policy, struct err *e);
+
+/* ---- queue_undo.c: what restores into servers replaced ---- */
+
+/* One document that a restore writes to a server. Not owned. */
+struct queue_replaced {
+	const struct key *key;
+	const void *document; /* canonical bytes of what was there; NULL: nothing was */
+	size_t len;
+	uint8_t written[DIGEST_LEN]; /* tells what is written from what others write */
+};
+
+/*
+ * queue_remember(q, id, target, replaced, n, e):
+ * Write down, durably and in one transaction, what restore ${id} is about to replace on the server
+ * ${target}. What is known of the same keys is written over.
+ */
+int queue_remember(struct queue *q, int64_t id, const char *target,
+    const struct queue_replaced *replaced, size_t n, struct err *e);
+
+/*
+ * queue_recall(q, id, key, written, e):
+ * Whether something is known of a key of restore ${id}. Return ERR_OK and set ${written},
+ * ERR_ABSENT (no text), or a failure.
+ */
+int queue_recall(
+    struct queue *q, int64_t id, const struct key *key, uint8_t written[DIGEST_LEN], struct err *e);
+
+/*
+ * queue_rewrite(q, id, key, written, e):
+ * Change what is known to be written under a key; what was replaced stays. Durable.
+ */
+int queue_rewrite(struct queue *q, int64_t id, const struct key *key,
+    const uint8_t written[DIGEST_LEN], struct err *e);
+
+/*
+ * queue_replaced_next(q, id, key, written, document, existed, e):
+ * What restore ${id} replaced under the first key behind ${key} (len 0: the first of all), which is
+ * set to that one; ${document}, emptied first, gets the canonical bytes of what was there, if
+ * ${existed}. Return ERR_OK, ERR_END, or a failure.
+ */
+int queue_replaced_next(struct queue *q, int64_t id, struct key *key, uint8_t written[DIGEST_LEN],
+    struct buf *document, bool *existed, struct err *e);
+
+/* queue_undone(q, id, now, e): write down that restore ${id} was undone. ERR_OK or a failure. */
+int queue_undone(struct queue *q, int64_t id, int64_t now, struct err *e);
 
 /*
  * queue_generation(q, out, e):

@@ -1,4 +1,4 @@
-/* What queue.c and queue_work.c share. */
+/* What queue.c, queue_work.c and queue_undo.c share. */
 #ifndef THINKBACK_CATALOG_QUEUE_INTERNAL_H
 #define THINKBACK_CATALOG_QUEUE_INTERNAL_H
 
@@ -12,7 +12,7 @@ struct queue {
 /* The columns that queue_restore_read takes. */
 #define QUEUE_RESTORE_FROM                                                                         \
 	"SELECT id, state, database_name, table_name, name, documents, bytes, attempts, created,"  \
-	" updated, not_before, lease_until, owner FROM restores"
+	" updated, not_before, lease_until, owner, policy, target, undone FROM restores"
 
 /* A condition: row r is of database ?3 and table ?4. */
 #define QUEUE_OF_TABLE " AND r.database_name = ?3 AND r.table_name = ?4"

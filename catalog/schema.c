@@ -164,9 +164,34 @@ static const char QUEUE_VIEWS[] =
     "  strftime('%Y-%m-%dT%H-%M-%SZ', updated / 1000, 'unixepoch') AS updated, owner, error"
     " FROM restores ORDER BY id;";
 
+/* What restores into servers replaced, so that it can be put back. */
+static const char QUEUE_REPLACED[] =
+    "ALTER TABLE restores ADD COLUMN policy TEXT NOT NULL DEFAULT ''"
+    " CHECK (policy IN ('', 'replace', 'keep', 'newer-loses'));"
+    "ALTER TABLE restores ADD COLUMN target TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE restores ADD COLUMN undone INTEGER NOT NULL DEFAULT 0;"
+
+    "CREATE TABLE replaced ("
+    "  restore_id INTEGER NOT NULL REFERENCES restores (id),"
+    "  key BLOB NOT NULL CHECK (length(key) BETWEEN 1 AND 128),"
+    "  written BLOB NOT NULL CHECK (length(written) = 16),"
+    "  document BLOB,"
+    "  PRIMARY KEY (restore_id, key)"
+    ") STRICT;"
+
+    "DROP VIEW restore_list;"
+    "CREATE VIEW restore_list AS"
+    " SELECT id, state, database_name AS \"database\", table_name AS \"table\", name, documents,"
+    "  bytes, attempts, strftime('%Y-%m-%dT%H-%M-%SZ', created / 1000, 'unixepoch') AS created,"
+    "  strftime('%Y-%m-%dT%H-%M-%SZ', updated / 1000, 'unixepoch') AS updated, owner, policy,"
+    "  target, CASE undone WHEN 0 THEN NULL"
+    "   ELSE strftime('%Y-%m-%dT%H-%M-%SZ', undone / 1000, 'unixepoch') END AS undone, error"
+    " FROM restores ORDER BY id;";
+
 static const struct db_step CATALOG_STEPS[] = {
     {1, CATALOG_SNAPSHOTS}, {1, CATALOG_PACKS}, {1, CATALOG_VIEWS}};
-static const struct db_step QUEUE_STEPS[] = {{1, QUEUE_RESTORES}, {1, QUEUE_VIEWS}};
+static const struct db_step QUEUE_STEPS[] = {
+    {1, QUEUE_RESTORES}, {1, QUEUE_VIEWS}, {2, QUEUE_REPLACED}};
 
 const struct db_schema *
 schema_catalog(void)
@@ -190,7 +215,7 @@ schema_queue(void)
 	    .application_id = 0x54427175, /* "TBqu" */
 	    .steps = QUEUE_STEPS,
 	    .n_steps = COUNT(QUEUE_STEPS),
-	    .version = 1,
+	    .version = 2,
 	    .durable = true,
 	};
 

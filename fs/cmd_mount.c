@@ -29,9 +29,12 @@
 /* What the command line says, and what comes of it. */
 struct mount {
 	const struct cmd_env *env;
-	char *mountpoint; /* resolved */
-	char *target;     /* of the worker, absolute or a URL; NULL: its default */
-	struct buf pass;  /* options for libfuse and the kernel */
+	char *mountpoint;           /* resolved */
+	char *target;               /* of the worker, absolute or a URL; NULL: its default */
+	char *password_file;        /* of the worker, absolute; NULL: none */
+	char *tls_cert;             /* likewise */
+	enum queue_policy conflict; /* what restores do with documents that are on a server */
+	struct buf pass;            /* options for libfuse and the kernel */
 	bool readonly;
 	bool no_worker;
 	bool foreground;
@@ -68,17 +71,17 @@ mount_keep(char **to, const char *text)
 	return *to != NULL;
 }
 
-/* Keep a target; a directory becomes absolute, because the background has another one. */
+/* Keep a path or an address; a path becomes absolute, because the background has another one. */
 static bool
-mount_keep_target(struct mount *m, const char *text)
+mount_keep_path(char **to, const char *text)
 {
 	char here[PATH_MAX];
 	char path[2 * PATH_MAX];
 
 	if (text[0] == '/' || strstr(text, "://") != NULL || getcwd(here, sizeof(here)) == NULL)
-		return mount_keep(&m->target, text);
+		return mount_keep(to, text);
 	snprintf(path, sizeof(path), "%s/%s", here, text);
-	return mount_keep(&m->target, path);
+	return mount_keep(to, path);
 }
 
 /* Whether ${option} is "${name}=" and something; that is in ${value} then. */
@@ -123,7 +126,15 @@ mount_option(struct mount *m, const char *option)
 	} else if (strcmp(option, "noworker") == 0) {
 		m->no_worker = true;
 	} else if (mount_value(option, "target", &value)) {
-		ok = mount_keep_target(m, value);
+		ok = mount_keep_path(&m->target, value);
+	} else if (mount_value(option, "password-file", &value)) {
+		ok = mount_keep_path(&m->password_file, value);
+	} else if (mount_value(option, "tls-cert", &value)) {
+		ok = mount_keep_path(&m->tls_cert, value);
+	} else if (mount_value(option, "conflict", &value)) {
+		if (queue_policy_parse(value, &m->conflict) != ERR_OK)
+			return cmd_usage(m->env, &cmd_mount,
+			    "\"%s\" is no conflict policy: replace, keep or newer-loses", value);
 	} else if (mount_value(option, "uid", &value)) {
 		if (num_parse(value, UINT_MAX - 1, &n) != ERR_OK)
 			return cmd_usage(m->env, &cmd_mount, "\"%s\" is no user's number", value);
@@ -197,6 +208,10 @@ mount_arguments(struct mount *m, int argc, char **argv)
 	}
 	if (code < 0 && argc - optind != 1)
 		return cmd_usage(m->env, &cmd_mount, "name one directory to mount on");
+	if (code < 0 && (m->password_file != NULL || m->tls_cert != NULL) &&
+	    (m->target == NULL || strstr(m->target, "://") == NULL))
+		return cmd_usage(m->env, &cmd_mount,
+		    "a password and TLS are for servers: target=rethinkdb://HOST:PORT");
 	return code;
 }
 
@@ -346,6 +361,8 @@ mount_start_worker(struct mount *m, struct cmd_mount_worker **out, struct err *e
 	    .program = m->env->program,
 	    .repo = m->repo->path,
 	    .target = m->target,
+	    .password_file = m->password_file,
+	    .tls_cert = m->tls_cert,
 	    .verbosity = m->env->verbosity,
 	    .log = &m->log,
 	};
@@ -399,6 +416,7 @@ mount_serve(struct mount *m)
 	    .mountpoint = m->mountpoint,
 	    .options = buf_str(&m->pass),
 	    .readonly = m->readonly,
+	    .conflict = m->conflict,
 	    .uid = m->uid,
 	    .gid = m->gid,
 	    .log = &m->log,
@@ -494,6 +512,8 @@ cmd_mount_run(const struct cmd_env *env, int argc, char **argv)
 	buf_finish(&m.pass);
 	free(m.mountpoint);
 	free(m.target);
+	free(m.password_file);
+	free(m.tls_cert);
 	return code;
 }
 
@@ -510,7 +530,13 @@ const struct cmd cmd_mount = {
 	    "  -o OPTIONS     separated by commas:\n"
 	    "                   ro           nothing can be copied in, no worker\n"
 	    "                   noworker     only queue what is copied in\n"
-	    "                   target=DIR   where the worker restores to\n"
+	    "                   target=DIR   where the worker restores to, or\n"
+	    "                   target=rethinkdb://[USER@]HOST[:PORT]\n"
+	    "                   password-file=FILE, tls-cert=CAFILE\n"
+	    "                                how to log in to that server\n"
+	    "                   conflict=POLICY\n"
+	    "                                for documents that are on the server: replace,\n"
+	    "                                keep, or newer-loses\n"
 	    "                   allow_other  other users may look, too\n"
 	    "                   uid=N,gid=N  owner shown (default: who mounts)\n"
 	    "                 and what mount(8) and mount.fuse3(8) know\n"

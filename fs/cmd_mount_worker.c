@@ -19,6 +19,7 @@
 #define WORKER_PIPE_FD 3      /* where the worker finds its end of the pipe */
 #define WORKER_PATIENCE 10000 /* ms from the end of the mount to SIGTERM, and again to SIGKILL */
 #define WORKER_WAIT_MAX 60000 /* ms, the longest wait before it is started again */
+#define WORKER_ARGUMENTS 16   /* with the NULL behind them */
 #define WORKER_LINE 1000      /* bytes of a line that is passed on */
 
 struct cmd_mount_worker {
@@ -42,7 +43,7 @@ worker_close(int *fd)
 	*fd = -1;
 }
 
-/* Fill the worker's arguments: ${argv} has room for 9. */
+/* Fill the worker's arguments: ${argv} has room for WORKER_ARGUMENTS. */
 static void
 worker_arguments(const struct cmd_mount_worker_options *o, const char **argv)
 {
@@ -59,6 +60,14 @@ worker_arguments(const struct cmd_mount_worker_options *o, const char **argv)
 		argv[n++] = "--target";
 		argv[n++] = o->target;
 	}
+	if (o->password_file != NULL) {
+		argv[n++] = "--password-file";
+		argv[n++] = o->password_file;
+	}
+	if (o->tls_cert != NULL) {
+		argv[n++] = "--tls-cert";
+		argv[n++] = o->tls_cert;
+	}
 	argv[n] = NULL;
 }
 
@@ -67,7 +76,7 @@ static int
 worker_spawn_with(struct cmd_mount_worker *w, int said, const posix_spawnattr_t *attr)
 {
 	posix_spawn_file_actions_t actions;
-	const char *argv[10];
+	const char *argv[WORKER_ARGUMENTS];
 	char **vector;
 	int failed = posix_spawn_file_actions_init(&actions);
 

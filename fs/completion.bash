@@ -58,6 +58,7 @@ _thinkback() {
 	--password-file | --tls-cert) _thinkback_files -f "$word" && return ;;
 	-r | --repo | --target) _thinkback_files -d "$word" && return ;;
 	-e | --export) _thinkback_tables "$word" && return ;;
+	--conflict) _thinkback_words 'replace keep newer-loses' "$word" && return ;;
 	--state) _thinkback_words 'pending running done failed cancelled' "$word" && return ;;
 	-o | -u | --user | --at | --max-rate | --ready-fd | --parent-fd) return ;;
 	esac
@@ -69,10 +70,14 @@ _thinkback() {
 			--read-outdated --max-rate --json --help" "$word"
 		;;
 	mount,-*) _thinkback_words '--ready-fd --json --help' "$word" ;;
-	worker,-*) _thinkback_words '--target --once --parent-fd --json --help' "$word" ;;
+	worker,-*)
+		_thinkback_words '--target --once --conflict --user --password-file --tls-cert --deep
+			--parent-fd --json --help' "$word"
+		;;
 	check,-*) _thinkback_words '--read-data --json --help' "$word" ;;
 	queue,-*)
-		_thinkback_words '--state --export --all-failed --payload --json --help' "$word"
+		_thinkback_words '--state --export --all-failed --payload --conflict --force --target --user
+			--password-file --tls-cert --deep --json --help' "$word"
 		;;
 	*,-*) _thinkback_words '--json --help' "$word" ;;
 	snapshot,*) _thinkback_files -f "$word" ;;
@@ -80,7 +85,7 @@ _thinkback() {
 	ls,* | cat,*) _thinkback_paths "$word" ;;
 	list,*) _thinkback_tables "$word" ;;
 	queue,*)
-		[ "$before" = queue ] && _thinkback_words 'list show retry cancel' "$word"
+		[ "$before" = queue ] && _thinkback_words 'list show retry cancel undo' "$word"
 		;;
 	esac
 }

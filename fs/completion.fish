@@ -55,13 +55,21 @@ complete -c thinkback -n '__fish_seen_subcommand_from worker' -l target -r \
 complete -c thinkback -n '__fish_seen_subcommand_from init mount' -a '(__fish_complete_directories)'
 complete -c thinkback -n '__fish_seen_subcommand_from ls cat' -a '(__thinkback_paths)'
 complete -c thinkback -n '__fish_seen_subcommand_from list' -a '(__thinkback_tables)'
-complete -c thinkback -n '__fish_seen_subcommand_from queue' -a 'list show retry cancel'
+complete -c thinkback -n '__fish_seen_subcommand_from queue' -a 'list show retry cancel undo'
 complete -c thinkback -n '__fish_seen_subcommand_from queue' -l state -x \
     -a 'pending running done failed cancelled' -d 'in this state'
 complete -c thinkback -n '__fish_seen_subcommand_from queue' -s e -l export -x \
     -a '(__thinkback_tables)' -d 'of this alone'
 complete -c thinkback -n '__fish_seen_subcommand_from queue' -l all-failed -d 'all that can succeed'
 complete -c thinkback -n '__fish_seen_subcommand_from queue' -l payload -d 'what was copied in'
+complete -c thinkback -n '__fish_seen_subcommand_from queue' -l force -d 'undo what was changed since'
+complete -c thinkback -n '__fish_seen_subcommand_from queue' -l target -x -d 'undo on this server'
+complete -c thinkback -n '__fish_seen_subcommand_from queue worker' -l conflict -x \
+    -a 'replace keep newer-loses' -d 'for documents that are there'
+complete -c thinkback -n '__fish_seen_subcommand_from queue worker' -s u -l user -x -d 'log in to servers as'
+complete -c thinkback -n '__fish_seen_subcommand_from queue worker' -l password-file -r -d 'read the password from'
+complete -c thinkback -n '__fish_seen_subcommand_from queue worker' -l tls-cert -r -d 'use TLS, and trust these certificates'
+complete -c thinkback -n '__fish_seen_subcommand_from queue worker' -l deep -d 'write deeply nested documents'
 complete -c thinkback -n '__fish_seen_subcommand_from mount' -l ready-fd -x -d 'tell when it answers'
 complete -c thinkback -n '__fish_seen_subcommand_from ls' -s l -d 'with attributes'
 complete -c thinkback -n '__fish_seen_subcommand_from ls' -s a -d 'with hidden names'

@@ -78,11 +78,22 @@ _thinkback() {
 				'--payload[print what was copied in]' \
 				'*--state=[in this state]:state:(pending running done failed cancelled)' \
 				{-e,--export}'[of this alone]:database or table:_thinkback_tables' \
-				'1:action:(list show retry cancel)' '*:number:'
+				'--conflict=[for documents that are there]:policy:(replace keep newer-loses)' \
+				'--force[undo what was changed since]' '--target=[undo on this server]:server:' \
+				{-u,--user}'[log in to servers as]:user:' \
+				'--password-file=[read the password from]:file:_files' \
+				'--tls-cert=[use TLS and trust]:file of certificates:_files' \
+				'--deep[write deeply nested documents]' \
+				'1:action:(list show retry cancel undo)' '*:number:'
 			;;
 		worker)
 			_arguments '--json' '--help' '--once[end when there is nothing left]' \
-				'--target=[where restores go]:directory:_directories' \
+				'--target=[where restores go]:directory or server:_directories' \
+				'--conflict=[for documents that are there]:policy:(replace keep newer-loses)' \
+				{-u,--user}'[log in to servers as]:user:' \
+				'--password-file=[read the password from]:file:_files' \
+				'--tls-cert=[use TLS and trust]:file of certificates:_files' \
+				'--deep[write deeply nested documents]' \
 				'--parent-fd=[end with it]:file descriptor:'
 			;;
 		check) _arguments '--json' '--help' '--read-data[read every byte]' ;;

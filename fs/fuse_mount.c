@@ -136,6 +136,8 @@ fuse_mount_open(struct fuse_fs *fs, const struct fuse_mount_options *options, st
 
 	if (rc == ERR_OK && !options->readonly)
 		rc = inbox_create(fs->repo, options->log, &fs->inbox, e);
+	if (rc == ERR_OK && fs->inbox != NULL)
+		inbox_set_policy(fs->inbox, options->conflict);
 	if (rc == ERR_OK)
 		rc = fuse_pool_take(fs, &slot, e);
 	if (rc == ERR_OK)

@@ -8,6 +8,7 @@
 
 #include "catalog/base/err.h"
 #include "catalog/base/log.h"
+#include "catalog/queue.h"
 #include "catalog/repo.h"
 
 #include <stdbool.h>
@@ -17,10 +18,11 @@
 struct fuse_mount;
 
 struct fuse_mount_options {
-	const char *mountpoint; /* absolute path of a directory */
-	const char *options;    /* of mount(8) and libfuse, separated by commas; NULL: none */
-	bool readonly;          /* no inbox */
-	uid_t uid;              /* owner that everything shows */
+	const char *mountpoint;     /* absolute path of a directory */
+	const char *options;        /* of mount(8) and libfuse, separated by commas; NULL: none */
+	bool readonly;              /* no inbox */
+	enum queue_policy conflict; /* what restores do with documents that are on a server */
+	uid_t uid;                  /* owner that everything shows */
 	gid_t gid;
 	const struct log *log; /* must outlive the mount; called from any thread */
 };

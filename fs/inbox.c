@@ -33,6 +33,12 @@ inbox_create(const struct repo *repo, const struct log *log, struct inbox **out,
 }
 
 void
+inbox_set_policy(struct inbox *b, enum queue_policy policy)
+{
+	b->policy = policy;
+}
+
+void
 inbox_free(struct inbox *b)
 {
 	if (b == NULL)

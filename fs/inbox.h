@@ -15,6 +15,7 @@
 
 #include "catalog/base/err.h"
 #include "catalog/base/log.h"
+#include "catalog/queue.h"
 #include "catalog/repo.h"
 #include "fs/name.h"
 #include "fs/view.h"
@@ -39,6 +40,13 @@ struct inbox_entry {
 
 /* inbox_create(repo, log, out, e): the inbox of a mount. Return ERR_OK or a failure. */
 int inbox_create(const struct repo *repo, const struct log *log, struct inbox **out, struct err *e);
+
+/*
+ * inbox_set_policy(b, policy):
+ * What restores queued from now on do with documents that are on a server already; before that,
+ * what the worker is told. To be called before other threads use the inbox.
+ */
+void inbox_set_policy(struct inbox *b, enum queue_policy policy);
 
 /* inbox_free(b): free ${b} (may be NULL) and all scratch. */
 void inbox_free(struct inbox *b);

@@ -69,8 +69,9 @@ struct inbox_file {
 };
 
 struct inbox {
-	const struct repo *repo; /* not owned */
-	const struct log *log;   /* not owned */
+	const struct repo *repo;  /* not owned */
+	const struct log *log;    /* not owned */
+	enum queue_policy policy; /* of new restores */
 
 	pthread_mutex_t map_lock;
 	struct inbox_node *nodes; /* newest first */

@@ -136,6 +136,7 @@ inbox_queue_put(struct inbox *b, const struct inbox_table *table, const char *na
 	    .documents = documents,
 	    .bytes = bytes->size,
 	    .error = refused,
+	    .policy = b->policy,
 	    .read = inbox_queue_piece,
 	    .arg = bytes};
 	struct queue_restore old;

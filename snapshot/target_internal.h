@@ -9,11 +9,14 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* What a kind of target can do: the contracts are those of target_apply and target_close. */
+/* What a kind of target can do: the contracts are those of the functions of target.h. */
 struct target_kind {
 	int (*apply)(struct target *t, const struct target_table *table, struct sort *documents,
 	    struct err *e);
+	int (*undo)(struct target *t, const struct target_table *table, struct target_undo *items,
+	    size_t n, bool force, struct err *e); /* NULL: there is no such thing */
 	void (*close)(struct target *t);
+	bool single; /* as target_single */
 };
 
 /* The first member of each kind's own structure. */
@@ -23,6 +26,10 @@ struct target {
 
 /* target_dir_open(path, out, e): as target_open, for a directory in export layout. */
 int target_dir_open(const char *path, struct target **out, struct err *e);
+
+/* target_live_open(uri, server, out, e): as target_open_server. */
+int target_live_open(
+    const char *uri, const struct target_server *server, struct target **out, struct err *e);
 
 /* ---- target_file.c: a file that is written beside the one that it is to replace ---- */
 

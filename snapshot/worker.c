@@ -143,6 +143,22 @@ worker_name(struct worker *w, struct err *e)
 	return ERR_OK;
 }
 
+/* Open the target that the options name. */
+static int
+worker_open_target(struct worker *w, struct err *e)
+{
+	const char *target = w->options->target;
+	struct target_server server = {0};
+
+	if (!target_is_server(target))
+		return target_open(target, &w->target, e);
+	if (w->options->server != NULL)
+		server = *w->options->server;
+	server.stop = w->options->stop;
+	server.log = w->options->log;
+	return target_open_server(target, &server, &w->target, e);
+}
+
 static int
 worker_open(struct worker *w, struct err *e)
 {
@@ -150,7 +166,7 @@ worker_open(struct worker *w, struct err *e)
 	int rc = worker_name(w, e);
 
 	if (rc == ERR_OK && w->options->target != NULL)
-		rc = target_open(w->options->target, &w->target, e);
+		rc = worker_open_target(w, e);
 	else if (rc == ERR_OK && buf_printf(&path, "%s/restores", w->repo->path) == ERR_OK &&
 		 buf_str(&path) != NULL)
 		rc = target_open((const char *)path.data, &w->target, e);

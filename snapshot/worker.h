@@ -8,7 +8,9 @@
 
 #include "catalog/base/err.h"
 #include "catalog/base/log.h"
+#include "catalog/queue.h"
 #include "catalog/repo.h"
+#include "snapshot/target.h"
 
 #include <signal.h>
 #include <stdbool.h>
@@ -17,9 +19,11 @@
 #define WORKER_LEASE 60000 /* ms that a claim holds without renewal */
 
 struct worker_options {
-	const char *target;                /* NULL: "restores" in the repository */
-	bool once;                         /* end when there is nothing left to do now */
-	int64_t lease;                     /* ms; 0: WORKER_LEASE */
+	const char *target; /* a directory or a server; NULL: "restores" in the repository */
+	const struct target_server *server; /* how to talk to a server; stop and log are set here */
+	enum queue_policy conflict; /* for restores without one; QUEUE_POLICY_NONE: replace */
+	bool once;                  /* end when there is nothing left to do now */
+	int64_t lease;              /* ms; 0: WORKER_LEASE */
 	const volatile sig_atomic_t *stop; /* the worker ends soon after this becomes non-zero */
 	int parent_fd; /* the worker ends when this reaches end of file (the mount is gone); -1:
 			  none */

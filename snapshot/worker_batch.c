@@ -6,9 +6,12 @@
  */
 #include "catalog/base/date.h"
 #include "catalog/snapshots.h"
+#include "catalog/versions.h"
 #include "snapshot/payload.h"
 #include "snapshot/sort.h"
 #include "snapshot/worker_internal.h"
+
+#include <string.h>
 
 #define WORKER_BACK_OFF_MAX 300000 /* ms, the longest time that a restore waits after a failure */
 
@@ -17,6 +20,11 @@ struct worker_table {
 	struct buf primary_key;
 	struct buf config;
 	struct target_table target;
+	struct target_memory memory;
+	struct worker *w;
+	int64_t id;       /* of the table */
+	int64_t snapshot; /* the newest one */
+	int64_t restore;  /* the one that is carried out, when that is one alone */
 };
 
 /* ---- reports ---- */
@@ -97,6 +105,43 @@ worker_table_finish(struct worker_table *t)
 	buf_finish(&t->config);
 }
 
+/* What the newest snapshot has under a key. */
+static int
+worker_version(void *arg, const struct key *key, uint8_t digest[DIGEST_LEN], struct err *e)
+{
+	struct worker_table *t = arg;
+	struct versions_version v;
+	int rc = versions_find(t->w->catalog, t->id, t->snapshot, key, &v, e);
+
+	if (rc == ERR_OK)
+		memcpy(digest, v.digest, DIGEST_LEN);
+	return rc;
+}
+
+static int
+worker_recall(void *arg, const struct key *key, uint8_t written[DIGEST_LEN], struct err *e)
+{
+	struct worker_table *t = arg;
+
+	return queue_recall(t->w->queue, t->restore, key, written, e);
+}
+
+static int
+worker_rewrite(void *arg, const struct key *key, const uint8_t written[DIGEST_LEN], struct err *e)
+{
+	struct worker_table *t = arg;
+
+	return queue_rewrite(t->w->queue, t->restore, key, written, e);
+}
+
+static int
+worker_remember(void *arg, const struct queue_replaced *replaced, size_t n, struct err *e)
+{
+	struct worker_table *t = arg;
+
+	return queue_remember(t->w->queue, t->restore, t->w->options->target, replaced, n, e);
+}
+
 /* Look up what the newest snapshot says of the batch's table. ERR_ABSENT: it has none. */
 static int
 worker_table(struct worker *w, struct worker_table *t, struct err *e)
@@ -119,14 +164,29 @@ worker_table(struct worker *w, struct worker_table *t, struct err *e)
 		return rc;
 	if (buf_str(&t->primary_key) == NULL)
 		return err_nomem(e);
+	t->w = w;
+	t->id = table.id;
+	t->snapshot = newest.id;
+	t->memory = (struct target_memory){
+	    worker_version, worker_recall, worker_rewrite, worker_remember, t};
 	t->target = (struct target_table){.database = r->database,
 	    .table = r->table,
 	    .primary_key = (const char *)t->primary_key.data,
 	    .config = t->config.data,
 	    .config_len = t->config.len,
 	    .step = worker_step,
-	    .arg = w};
+	    .arg = w,
+	    .memory = &t->memory};
 	return ERR_OK;
+}
+
+/* What restore ${i} does with documents that are there. */
+static enum queue_policy
+worker_policy(const struct worker *w, size_t i)
+{
+	if (w->batch[i].policy != QUEUE_POLICY_NONE)
+		return w->batch[i].policy;
+	return w->options->conflict != QUEUE_POLICY_NONE ? w->options->conflict : QUEUE_REPLACE;
 }
 
 /* ---- gathering documents ---- */
@@ -166,7 +226,14 @@ worker_add(struct worker *w, size_t i, const struct worker_table *t, struct sort
 	struct worker_payload p = {.w = w, .id = w->batch[i].id, .sort = sort};
 	struct payload_input in = {.read = worker_payload_read, .arg = &p};
 	uint64_t documents;
-	int rc = payload_read(&in, t->target.primary_key, worker_payload_found, &p, &documents, e);
+	int rc;
+
+	*bad = !target_single(w->target) && worker_policy(w, i) != QUEUE_REPLACE;
+	if (*bad)
+		return err_set(e, ERR_ARG,
+		    "the conflict policy %s is for servers: a directory takes each restore",
+		    queue_policy_name(worker_policy(w, i)));
+	rc = payload_read(&in, t->target.primary_key, worker_payload_found, &p, &documents, e);
 
 	*bad = p.bad || rc == ERR_FORMAT || rc == ERR_KEY || rc == ERR_LIMIT;
 	return rc;
@@ -226,11 +293,13 @@ worker_final(int rc)
  * the target said, ERR_OK also when none was left; only ERR_OK has been reported to the queue.
  */
 static int
-worker_try(struct worker *w, size_t from, size_t to, const struct worker_table *t, struct err *e)
+worker_try(struct worker *w, size_t from, size_t to, struct worker_table *t, struct err *e)
 {
 	struct sort *sort = NULL;
 	int rc = worker_gather(w, from, to, t, &sort, e);
 
+	t->restore = w->batch[from].id;
+	t->target.policy = worker_policy(w, from);
 	if (rc != ERR_OK || sort == NULL)
 		return rc;
 	rc = worker_renew(w, e);
@@ -255,7 +324,7 @@ worker_settle(
 
 /* Carry out the restores of the batch one by one, so that none can block the others. */
 static int
-worker_try_each(struct worker *w, const struct worker_table *t, struct err *e)
+worker_try_each(struct worker *w, struct worker_table *t, struct err *e)
 {
 	for (size_t i = 0; i < w->n; i++) {
 		struct err why = {0};
@@ -283,6 +352,8 @@ worker_batch_run(struct worker *w, struct err *e)
 		rc = worker_report_all(w, 0, w->n, WORKER_FAILED, why.text, e);
 	} else if (rc != ERR_OK) {
 		rc = worker_settle(w, 0, w->n, rc, &why, e);
+	} else if (target_single(w->target)) {
+		rc = worker_try_each(w, &t, e);
 	} else {
 		rc = worker_try(w, 0, w->n, &t, &why);
 		rc = w->n > 1 && worker_final(rc) ? worker_try_each(w, &t, e)

@@ -207,35 +207,44 @@ connection_read_body(struct connection *c, size_t len, struct buf *out, struct e
 }
 
 int
-connection_receive(struct connection *c, uint64_t token, struct buf *out, struct err *e)
+connection_receive_any(struct connection *c, uint64_t *token, struct buf *out, struct err *e)
 {
 	size_t limit = c->options->limit > 0 ? c->options->limit : CONNECTION_LIMIT;
 	uint8_t head[FRAME_HEAD];
 	uint64_t got;
+	size_t len;
+	int rc;
 
 	if (!c->usable)
 		return err_set(e, ERR_IO, "%s: the connection is lost", connection_name(c));
-	do {
-		size_t len;
-		int rc = connection_read(c, head, sizeof(head), e);
-		if (rc != ERR_OK)
-			return connection_failed(c, rc, e);
-		got = bytes_get64(head);
-		len = bytes_get32(head + 8);
-		if (got == 0 || got > c->token)
-			return connection_failed(c,
-			    err_set(e, ERR_FORMAT,
-				"the server answers what was not asked; is something between it "
-				"and us that damages data"),
-			    e);
-		if (len > limit)
-			return connection_failed(c,
-			    err_set(e, ERR_LIMIT, "an answer of %zu bytes is over the limit of %zu",
-				len, limit),
-			    e);
+	rc = connection_read(c, head, sizeof(head), e);
+	if (rc != ERR_OK)
+		return connection_failed(c, rc, e);
+	got = bytes_get64(head);
+	len = bytes_get32(head + 8);
+	if (got == 0 || got > c->token)
+		rc = err_set(e, ERR_FORMAT,
+		    "the server answers what was not asked; is something between it "
+		    "and us that damages data");
+	else if (len > limit)
+		rc = err_set(
+		    e, ERR_LIMIT, "an answer of %zu bytes is over the limit of %zu", len, limit);
+	else
 		rc = connection_read_body(c, len, out, e);
-		if (rc != ERR_OK)
-			return connection_failed(c, rc, e);
-	} while (got != token);
+	if (rc != ERR_OK)
+		return connection_failed(c, rc, e);
+	*token = got;
 	return ERR_OK;
+}
+
+int
+connection_receive(struct connection *c, uint64_t token, struct buf *out, struct err *e)
+{
+	uint64_t got = token;
+	int rc;
+
+	do {
+		rc = connection_receive_any(c, &got, out, e);
+	} while (rc == ERR_OK && got != token);
+	return rc;
 }

@@ -83,4 +83,11 @@ int connection_stop(struct connection *c, uint64_t token, struct err *e);
  */
 int connection_receive(struct connection *c, uint64_t token, struct buf *out, struct err *e);
 
+/*
+ * connection_receive_any(c, token, out, e):
+ * Put the next answer to whatever was asked into ${out}, and set ${token} to that query's: answers
+ * to several queries come in any order. Returns as connection_receive.
+ */
+int connection_receive_any(struct connection *c, uint64_t *token, struct buf *out, struct err *e);
+
 #endif

@@ -870,6 +870,101 @@ queue_put__outlives_kill(void **state)
 	    fixture_number(x->f, "queue.db", "SELECT count(*) FROM payload"), kept * 3);
 }
 
+/* ---- what restores replace ---- */
+
+static struct key
+number_key(double n)
+{
+	struct key key = {0};
+
+	assert_int_equal(key_put_number(&key, 0, n), ERR_OK);
+	return key;
+}
+
+static void
+queue_remember__comes_back_in_order(void **state)
+{
+	struct inbox *x = *state;
+	int64_t id = put_text(x, "orders", "a.json", "{}", 5);
+	struct key two = number_key(2), one = number_key(1), at = {0};
+	struct queue_replaced r[] = {
+	    {.key = &two, .document = "{\"id\":2}", .len = 8, .written = {2}},
+	    {.key = &one, .written = {1}}};
+	uint8_t written[DIGEST_LEN] = {9};
+	struct buf document = {0};
+	struct queue_restore restore;
+	bool existed;
+
+	assert_err(queue_recall(x->q, id, &one, written, &x->e), ERR_ABSENT, &x->e);
+	assert_err(queue_remember(x->q, id, "rethinkdb://h", r, 2, &x->e), ERR_OK, &x->e);
+	assert_err(queue_recall(x->q, id, &two, written, &x->e), ERR_OK, &x->e);
+	assert_int_equal(written[0], 2);
+	assert_err(queue_rewrite(x->q, id, &two, (uint8_t[DIGEST_LEN]){7}, &x->e), ERR_OK, &x->e);
+	assert_err(
+	    queue_replaced_next(x->q, id, &at, written, &document, &existed, &x->e), ERR_OK, &x->e);
+	assert_false(existed);
+	assert_int_equal(key_compare(&at, &one), 0);
+	assert_err(
+	    queue_replaced_next(x->q, id, &at, written, &document, &existed, &x->e), ERR_OK, &x->e);
+	assert_true(existed);
+	assert_int_equal(written[0], 7);
+	assert_text(document.data, document.len, "{\"id\":2}");
+	assert_err(queue_replaced_next(x->q, id, &at, written, &document, &existed, &x->e), ERR_END,
+	    &x->e);
+	buf_finish(&document);
+	assert_err(queue_undone(x->q, id, 77, &x->e), ERR_OK, &x->e);
+	assert_err(queue_get(x->q, id, &restore, &x->e), ERR_OK, &x->e);
+	assert_string_equal(restore.target, "rethinkdb://h");
+	assert_int_equal(restore.undone, 77);
+	fixture_sql(x->f, "queue.db", "UPDATE replaced SET key = x'00' WHERE document IS NULL");
+	at = (struct key){0};
+	assert_err(queue_replaced_next(x->q, id, &at, written, &document, &existed, &x->e),
+	    ERR_CORRUPT, &x->e);
+}
+
+static void
+queue_set_policy__not_while_running(void **state)
+{
+	struct inbox *x = *state;
+	int64_t id = put_text(x, "orders", "a.json", "{}", 5);
+	enum queue_policy policy = QUEUE_POLICY_NONE;
+	struct queue_restore r;
+	size_t got;
+
+	assert_err(queue_get(x->q, id, &r, &x->e), ERR_OK, &x->e);
+	assert_int_equal(r.policy, QUEUE_POLICY_NONE);
+	assert_int_equal(queue_policy_parse("newer-loses", &policy), ERR_OK);
+	assert_int_equal(queue_policy_parse("", &policy), ERR_FORMAT);
+	assert_err(queue_set_policy(x->q, id, policy, &x->e), ERR_OK, &x->e);
+	assert_err(queue_claim(x->q, "w", 9, 1000, &r, 1, &got, &x->e), ERR_OK, &x->e);
+	assert_int_equal(r.policy, QUEUE_NEWER_LOSES);
+	assert_err(queue_set_policy(x->q, id, QUEUE_KEEP, &x->e), ERR_WRONG_STATE, &x->e);
+	assert_err(queue_set_policy(x->q, 99, QUEUE_KEEP, &x->e), ERR_ABSENT, &x->e);
+}
+
+static void
+queue_open__climbs_from_the_first_version(void **state)
+{
+	struct inbox *x = *state;
+	int64_t id = put_text(x, "orders", "a.json", "{}", 5);
+	struct queue_restore r;
+
+	queue_close(x->q);
+	x->q = NULL;
+	fixture_sql(x->f, "queue.db",
+	    "DROP TABLE replaced; DROP VIEW restore_list;"
+	    "ALTER TABLE restores DROP COLUMN policy; ALTER TABLE restores DROP COLUMN target;"
+	    "ALTER TABLE restores DROP COLUMN undone;"
+	    "CREATE VIEW restore_list AS SELECT id FROM restores; PRAGMA user_version = 1");
+	assert_err(queue_open(x->f->repo, false, &x->q, &x->e), ERR_VERSION, &x->e);
+	assert_err(queue_open(x->f->repo, true, &x->q, &x->e), ERR_OK, &x->e);
+	assert_err(queue_get(x->q, id, &r, &x->e), ERR_OK, &x->e);
+	assert_int_equal(r.policy, QUEUE_POLICY_NONE);
+	assert_string_equal(r.target, "");
+	assert_int_equal(
+	    fixture_number(x->f, "queue.db", "SELECT count(policy) FROM restore_list"), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -901,6 +996,9 @@ main(void)
 	    TEST(queue_generation__others_commits),
 	    TEST(queue_claim__each_restore_goes_to_one_process),
 	    TEST(queue_put__outlives_kill),
+	    TEST(queue_remember__comes_back_in_order),
+	    TEST(queue_set_policy__not_while_running),
+	    TEST(queue_open__climbs_from_the_first_version),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL) != 0;

@@ -1,8 +1,9 @@
-/* thinkback queue: look at the restore queue, retry and cancel. */
+/* thinkback queue: look at the restore queue, retry, cancel and undo. */
 #include "catalog/base/date.h"
 #include "catalog/base/num.h"
-#include "catalog/cmd.h"
 #include "catalog/queue.h"
+#include "snapshot/cmd_queue_undo.h"
+#include "snapshot/cmds.h"
 
 #include <getopt.h>
 #include <inttypes.h>
@@ -17,12 +18,15 @@
 struct cmd_queue_call {
 	const struct cmd_env *env;
 	struct queue *queue;
-	const char *action;         /* "list", "show", "retry", "cancel" */
+	struct repo *repo;
+	const char *action;         /* "list", "show", "retry", "cancel", "undo" */
 	unsigned states;            /* --state */
 	char database[TABLES_NAME]; /* -e; "": any */
 	char table[TABLES_NAME];    /* -e; "": any */
 	bool all_failed;            /* --all-failed */
 	bool payload;               /* --payload */
+	enum queue_policy conflict; /* --conflict */
+	struct cmd_queue_undo undo; /* what is for undo alone */
 	uint64_t shown;             /* restores printed */
 };
 
@@ -78,8 +82,8 @@ static int
 cmd_queue_json(const struct queue_restore *r, const char *error, struct err *e)
 {
 	char created[CMD_QUEUE_TIME], updated[CMD_QUEUE_TIME], not_before[CMD_QUEUE_TIME],
-	    lease[CMD_QUEUE_TIME];
-	struct buf name = {0}, owner = {0}, why = {0};
+	    lease[CMD_QUEUE_TIME], undone[CMD_QUEUE_TIME];
+	struct buf name = {0}, owner = {0}, why = {0}, target = {0};
 	int rc = cmd_json_string(&name, r->name);
 
 	if (rc == ERR_OK)
@@ -87,25 +91,32 @@ cmd_queue_json(const struct queue_restore *r, const char *error, struct err *e)
 					 : buf_puts(&owner, "null");
 	if (rc == ERR_OK)
 		rc = error[0] != '\0' ? cmd_json_string(&why, error) : buf_puts(&why, "null");
-	if (rc == ERR_OK &&
-	    (buf_str(&name) == NULL || buf_str(&owner) == NULL || buf_str(&why) == NULL))
+	if (rc == ERR_OK)
+		rc = r->target[0] != '\0' ? cmd_json_string(&target, r->target)
+					  : buf_puts(&target, "null");
+	if (rc == ERR_OK && (buf_str(&name) == NULL || buf_str(&owner) == NULL ||
+				buf_str(&why) == NULL || buf_str(&target) == NULL))
 		rc = ERR_NOMEM;
 	/* Names of databases and tables are [A-Za-z0-9_-]+: nothing in them needs escaping. */
 	if (rc == ERR_OK)
 		printf("{\"id\":%" PRId64 ",\"state\":\"%s\",\"database\":\"%s\",\"table\":\"%s\","
 		       "\"name\":%s,\"documents\":%" PRIu64 ",\"bytes\":%" PRIu64
 		       ",\"attempts\":%" PRIu64 ",\"created\":%s,\"updated\":%s,\"not_before\":%s,"
-		       "\"lease_until\":%s,\"owner\":%s,\"error\":%s}\n",
+		       "\"lease_until\":%s,\"owner\":%s,\"conflict\":%s%s%s,\"target\":%s,"
+		       "\"undone\":%s,\"error\":%s}\n",
 		    r->id, queue_state_name(r->state), r->database, r->table,
 		    (const char *)name.data, r->documents, r->bytes, r->attempts,
 		    cmd_queue_time_json(r->created, created),
 		    cmd_queue_time_json(r->updated, updated),
 		    cmd_queue_time_json(r->not_before, not_before),
 		    cmd_queue_time_json(r->lease_until, lease), (const char *)owner.data,
-		    (const char *)why.data);
+		    r->policy != QUEUE_POLICY_NONE ? "\"" : "null", queue_policy_name(r->policy),
+		    r->policy != QUEUE_POLICY_NONE ? "\"" : "", (const char *)target.data,
+		    cmd_queue_time_json(r->undone, undone), (const char *)why.data);
 	buf_finish(&name);
 	buf_finish(&owner);
 	buf_finish(&why);
+	buf_finish(&target);
 	return rc == ERR_OK ? ERR_OK : err_nomem(e);
 }
 
@@ -154,6 +165,12 @@ cmd_queue_details(const struct queue_restore *r, const char *error)
 	    r->attempts, cmd_queue_age(r->created, created), cmd_queue_age(r->updated, updated));
 	if (r->owner[0] != '\0')
 		printf("worker     %s\n", r->owner);
+	if (r->policy != QUEUE_POLICY_NONE)
+		printf("conflict   %s\n", queue_policy_name(r->policy));
+	if (r->target[0] != '\0')
+		printf("server     %s\n", r->target);
+	if (r->undone != 0)
+		printf("undone     %s ago\n", cmd_queue_age(r->undone, updated));
 	if (error[0] != '\0')
 		printf("reason     %s\n", error);
 }
@@ -255,6 +272,8 @@ cmd_queue_change(struct cmd_queue_call *c, int64_t id, struct err *e)
 	int rc = retry ? queue_retry(c->queue, id, date_now(), e)
 		       : queue_cancel(c->queue, id, date_now(), e);
 
+	if (rc == ERR_OK && c->conflict != QUEUE_POLICY_NONE)
+		rc = queue_set_policy(c->queue, id, c->conflict, e);
 	if (rc != ERR_OK)
 		return rc;
 	if (c->env->json)
@@ -262,6 +281,22 @@ cmd_queue_change(struct cmd_queue_call *c, int64_t id, struct err *e)
 	if (c->env->verbosity >= 0 && queue_get(c->queue, id, &r, e) == ERR_OK)
 		printf("restore %" PRId64 " of %s.%s is %s\n", id, r.database, r.table,
 		    queue_state_name(r.state));
+	return ERR_OK;
+}
+
+static int
+cmd_queue_put_back(struct cmd_queue_call *c, int64_t id, struct err *e)
+{
+	uint64_t documents;
+	int rc = cmd_queue_undo(&c->undo, id, &documents, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	if (c->env->json)
+		return cmd_queue_show(c, id, e);
+	if (c->env->verbosity >= 0)
+		printf("restore %" PRId64 " is undone, documents put back: %" PRIu64 "\n", id,
+		    documents);
 	return ERR_OK;
 }
 
@@ -344,11 +379,13 @@ cmd_queue_options(struct cmd_queue_call *c, int argc, char **argv)
 {
 	static const struct option longs[] = {{"state", required_argument, NULL, 's'},
 	    {"export", required_argument, NULL, 'e'}, {"all-failed", no_argument, NULL, 'a'},
-	    {"payload", no_argument, NULL, 'p'}, {NULL, 0, NULL, 0}};
+	    {"payload", no_argument, NULL, 'p'}, {"conflict", required_argument, NULL, 'c'},
+	    {"target", required_argument, NULL, 't'}, {"force", no_argument, NULL, 'f'},
+	    CMD_SERVER_OPTIONS, {NULL, 0, NULL, 0}};
 	enum queue_state state;
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, "e:", longs, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "e:u:", longs, NULL)) != -1) {
 		if (opt == 's' && queue_state_parse(optarg, &state) == ERR_OK)
 			c->states |= state;
 		else if (opt == 's')
@@ -359,6 +396,15 @@ cmd_queue_options(struct cmd_queue_call *c, int argc, char **argv)
 			c->all_failed = true;
 		else if (opt == 'p')
 			c->payload = true;
+		else if (opt == 't')
+			c->undo.target = optarg;
+		else if (opt == 'f')
+			c->undo.force = true;
+		else if (opt == 'c' && queue_policy_parse(optarg, &c->conflict) != ERR_OK)
+			return cmd_usage(c->env, &cmd_queue,
+			    "\"%s\" is no conflict policy: replace, keep or newer-loses", optarg);
+		else if (opt == 'c' || cmd_server_option(&c->undo.server, opt, optarg))
+			continue;
 		else if (opt != 'e')
 			return cmd_usage(c->env, &cmd_queue, "see thinkback queue --help");
 	}
@@ -374,12 +420,18 @@ cmd_queue_check(const struct cmd_queue_call *c, char **ids)
 	bool list = strcmp(c->action, "list") == 0;
 	bool retry = strcmp(c->action, "retry") == 0;
 	bool show = strcmp(c->action, "show") == 0;
+	bool undo = strcmp(c->action, "undo") == 0;
 	uint64_t id;
 
-	if (!list && !retry && !show && strcmp(c->action, "cancel") != 0)
+	if (!list && !retry && !show && !undo && strcmp(c->action, "cancel") != 0)
 		return cmd_usage(c->env, &cmd_queue, "there is no action \"%s\"", c->action);
 	if (c->all_failed && !retry)
 		return cmd_usage(c->env, &cmd_queue, "--all-failed is for retry");
+	if (c->conflict != QUEUE_POLICY_NONE && !retry)
+		return cmd_usage(c->env, &cmd_queue, "--conflict is for retry");
+	if (!undo && (c->undo.force || c->undo.target != NULL || cmd_server_given(&c->undo.server)))
+		return cmd_usage(
+		    c->env, &cmd_queue, "--force, --target and what is of servers are for undo");
 	if (c->payload && (!show || ids[0] == NULL || ids[1] != NULL))
 		return cmd_usage(c->env, &cmd_queue, "--payload is for show with one ID");
 	if ((list || c->all_failed) && ids[0] != NULL)
@@ -399,16 +451,39 @@ cmd_queue_act(struct cmd_queue_call *c, char **ids)
 		return cmd_queue_list(c);
 	if (strcmp(c->action, "show") == 0)
 		return cmd_queue_each(c, ids, cmd_queue_show);
+	if (strcmp(c->action, "undo") == 0)
+		return cmd_queue_each(c, ids, cmd_queue_put_back);
 	return c->all_failed ? cmd_queue_retry_all(c) : cmd_queue_each(c, ids, cmd_queue_change);
+}
+
+/* Open what the action needs, and do it. */
+static int
+cmd_queue_open(struct cmd_queue_call *c, char **ids)
+{
+	bool undo = strcmp(c->action, "undo") == 0;
+	bool changes = undo || strcmp(c->action, "retry") == 0 || strcmp(c->action, "cancel") == 0;
+	struct err e = {0};
+	int rc = undo ? cmd_server_password(&c->undo.server, &e) : ERR_OK;
+	int code;
+
+	if (rc == ERR_OK)
+		rc = queue_open(c->repo, changes, &c->queue, &e);
+	if (undo && rc == ERR_OK) {
+		c->undo.env = c->env;
+		c->undo.repo = c->repo;
+		c->undo.queue = c->queue;
+		cmd_catch_signals();
+	}
+	code = rc == ERR_OK ? cmd_queue_act(c, ids) : cmd_fail(c->env, &e);
+	cmd_server_finish(&c->undo.server);
+	queue_close(c->queue);
+	return code;
 }
 
 static int
 cmd_queue_run(const struct cmd_env *env, int argc, char **argv)
 {
 	struct cmd_queue_call c = {.env = env, .action = "list"};
-	struct repo *repo;
-	struct err e = {0};
-	bool changes;
 	int code = cmd_queue_options(&c, argc, argv);
 
 	if (code >= 0)
@@ -419,22 +494,17 @@ cmd_queue_run(const struct cmd_env *env, int argc, char **argv)
 	code = cmd_queue_check(&c, argv);
 	if (code >= 0)
 		return code;
-	if (!cmd_open(env, &cmd_queue, &repo, &code))
+	if (!cmd_open(env, &cmd_queue, &c.repo, &code))
 		return code;
-	changes = strcmp(c.action, "retry") == 0 || strcmp(c.action, "cancel") == 0;
-	if (queue_open(repo, changes, &c.queue, &e) == ERR_OK)
-		code = cmd_queue_act(&c, argv);
-	else
-		code = cmd_fail(env, &e);
-	queue_close(c.queue);
-	repo_close(repo);
+	code = cmd_queue_open(&c, argv);
+	repo_close(c.repo);
 	return code;
 }
 
 const struct cmd cmd_queue = {
     .name = "queue",
-    .synopsis = "[list | show | retry | cancel] [OPTION ...] [ID ...]",
-    .summary = "look at the restore queue, retry and cancel",
+    .synopsis = "[list|show|retry|cancel|undo] [OPTION ...] [ID ...]",
+    .summary = "look at the restore queue, retry, cancel and undo",
     .help = "Every file copied into a table's directory is a restore in the queue: pending,\n"
 	    "running, done, failed or cancelled. Without an action the restores are listed.\n"
 	    "\n"
@@ -442,13 +512,24 @@ const struct cmd cmd_queue = {
 	    "  show ID...     all that is known about a restore, with the reason of a failure\n"
 	    "  retry ID...    let a failed or cancelled restore be carried out again\n"
 	    "  cancel ID...   take a pending or failed restore out of the queue\n"
+	    "  undo ID...     put back what a restore has replaced on a server, and delete\n"
+	    "                 what had not been there, unless it was changed since\n"
 	    "\n"
 	    "      --state STATE         list: only restores in this state (may be repeated)\n"
 	    "  -e, --export DB[.TABLE]   list, retry --all-failed: only of this one\n"
 	    "      --all-failed          retry: all failed restores that can succeed\n"
 	    "      --payload             show: print what was copied in, and only that\n"
+	    "      --conflict POLICY     retry: what to do with a document that is on the\n"
+	    "                            server: replace, keep or newer-loses\n"
+	    "      --force               undo: also what was changed since\n"
+	    "      --target SERVER       undo: the server, if it has another address now\n"
+	    "  -u, --user USER           undo: log in as USER (default: admin)\n"
+	    "      --password-file FILE  undo: read the password from the first line of FILE\n"
+	    "      --tls-cert CAFILE     undo: use TLS, and trust the certificates in CAFILE\n"
+	    "      --deep                undo: write documents nested deeper than 1500 levels\n"
 	    "\n"
-	    "Exit status: 0 done, 1 an ID is unknown or its restore is in another state,\n"
+	    "Exit status: 0 done, 1 an ID is unknown or its restore is in another state or\n"
+	    "cannot be undone,\n"
 	    "3 this holds for some of the IDs.\n",
     .run = cmd_queue_run,
 };
