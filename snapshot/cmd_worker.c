@@ -88,8 +88,7 @@ cmd_worker_run(const struct cmd_env *env, int argc, char **argv)
 
 const struct cmd cmd_worker = {
     .name = "worker",
-    .synopsis = "[--once] [--target DIR | SERVER] [--conflict POLICY]\n"
-		"       [-u USER] [--password-file FILE] [--tls-cert CAFILE] [--deep]",
+    .synopsis = "[--once] [--target DIR | SERVER] [OPTION ...]",
     .summary = "carry out the restores of the queue",
     .help = "Carry out the restores of the queue until interrupted, oldest first. Their\n"
 	    "documents are merged by key into DIR/DB/TABLE.json, in the layout that\n"

@@ -1,7 +1,10 @@
 # shellcheck shell=bash
-# What the scenarios with live servers share. A scenario sources this in place of support/lib.sh.
-# shellcheck source=tests/support/lib.sh
-. "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
+# What the scenarios with live servers share. A scenario sources this in place of support/lib.sh, or
+# after mount/lib.sh.
+if [ -z "${work-}" ]; then
+	# shellcheck source=tests/support/lib.sh
+	. "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
+fi
 live=$root/tests/live
 "$live/install" >"$work/install.log" 2>&1
 # The server under test, what the names of its databases begin with, and a port that was found.
