@@ -250,7 +250,7 @@ key_next(const struct key *k, struct key_walk *walk, struct key_item *item)
 
 	if (left == 0 && walk->depth < 2)
 		return walk->depth == 0 ? ERR_END : key_next_bracket(walk, -1, item);
-	if (left == 0 || (walk->depth == 0 && walk->pos > 0))
+	if (left == 0)
 		return ERR_CORRUPT;
 	if (p[0] == 'A' || (p[0] == '\0' && walk->depth > 1)) {
 		walk->pos++;

@@ -186,7 +186,9 @@ mount_arguments(struct mount *m, int argc, char **argv)
 			if (num_parse(optarg, INT_MAX, &fd) != ERR_OK)
 				return cmd_usage(
 				    m->env, &cmd_mount, "\"%s\" is no file descriptor", optarg);
+			/* The worker must not hold it open. */
 			m->ready_fd = (int)fd;
+			(void)fcntl(m->ready_fd, F_SETFD, FD_CLOEXEC);
 		} else {
 			return cmd_usage(m->env, &cmd_mount, "cannot understand %s",
 			    argv[optind > 1 ? optind - 1 : 1]);
@@ -231,14 +233,14 @@ static bool
 mount_resolve(struct mount *m, const char *path)
 {
 	struct stat st;
+	bool found;
 
 	m->mountpoint = realpath(path, NULL);
-	if (m->mountpoint == NULL && errno == ENOTCONN)
+	found = m->mountpoint != NULL && stat(m->mountpoint, &st) == 0;
+	if (!found && errno == ENOTCONN)
 		cmd_error(m->env, "a mount that has died is on %s; take it down: fusermount3 -u %s",
 		    path, path);
-	else if (m->mountpoint == NULL)
-		cmd_error(m->env, "cannot mount on %s: %s", path, strerror(errno));
-	else if (stat(m->mountpoint, &st) != 0)
+	else if (!found)
 		cmd_error(m->env, "cannot mount on %s: %s", path, strerror(errno));
 	else if (!S_ISDIR(st.st_mode))
 		cmd_error(m->env, "cannot mount on %s: it is no directory", path);

@@ -41,6 +41,10 @@ fuse_ops_init(void *userdata, struct fuse_conn_info *conn)
 	if ((conn->capable & FUSE_CAP_READDIRPLUS) != 0)
 		conn->want |= FUSE_CAP_READDIRPLUS;
 	conn->want &= ~(unsigned)FUSE_CAP_READDIRPLUS_AUTO;
+	/* Programs that go through "latest" read it for every file. An inode of it never changes.
+	 */
+	if ((conn->capable & FUSE_CAP_CACHE_SYMLINKS) != 0)
+		conn->want |= FUSE_CAP_CACHE_SYMLINKS;
 	/* An NFS server finds inodes again by looking up "." and "..". */
 	if ((conn->capable & FUSE_CAP_EXPORT_SUPPORT) != 0)
 		conn->want |= FUSE_CAP_EXPORT_SUPPORT;

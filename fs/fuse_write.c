@@ -189,7 +189,7 @@ fuse_write_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_
 		fuse_answer_refuse(req, ERRMAP_INVALID);
 		return;
 	}
-	/* Out of a snapshot: with EXDEV mv would copy, and fail only when it cannot remove. */
+	/* Out of a snapshot, EXDEV would make mv copy, and fail when it cannot remove. */
 	if (!fuse_write_allowed(req, parent, name) || !fuse_write_allowed(req, to_parent, to))
 		return;
 	rc = inbox_rename(fs->inbox, parent, name, to_parent, to, noreplace, &e);

@@ -19,7 +19,7 @@ enum inode_kind {
 	INODE_DATABASE,      /* a: database */
 	INODE_TABLE,         /* a: table */
 	INODE_SHARD,         /* a: table, b: shard */
-	INODE_LATEST,        /* a: table, b: shard: the symbolic link */
+	INODE_LATEST,        /* a: snapshot, b: shard: the symbolic link to that date */
 	INODE_DATE,          /* a: snapshot, b: shard: a directory of documents */
 	INODE_TABLE_JSON,    /* a: snapshot, b: shard */
 	INODE_DOCUMENT,      /* a: pack, b: ordinal */

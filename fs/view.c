@@ -154,41 +154,17 @@ view_attr_table(struct view *v, const struct inode *in, struct view_attr *out, s
 	return rc;
 }
 
-/* The newest snapshot that has the shard of ${in}. */
 static int
-view_newest(struct view *v, const struct inode *in, const struct view_date **out, struct err *e)
+view_attr_shard(struct view *v, const struct inode *in, struct view_attr *out, struct err *e)
 {
+	const struct view_date *newest;
 	const struct view_table *t;
 	int rc = view_cache_table(v, in->a, &t, e);
 
 	if (rc != ERR_OK)
 		return rc;
-	*out = view_cache_newest(t, in->b);
-	return *out == NULL ? ERR_ABSENT : ERR_OK;
-}
-
-static int
-view_attr_shard(struct view *v, const struct inode *in, struct view_attr *out, struct err *e)
-{
-	const struct view_date *newest;
-	int rc = view_newest(v, in, &newest, e);
-
-	return rc == ERR_OK ? view_directory(in, newest->date, out, e) : rc;
-}
-
-static int
-view_attr_latest(struct view *v, const struct inode *in, struct view_attr *out, struct err *e)
-{
-	const struct view_date *newest;
-	int rc = view_newest(v, in, &newest, e);
-
-	if (rc == ERR_OK)
-		rc = view_directory(in, newest->date, out, e);
-	if (rc != ERR_OK)
-		return rc;
-	out->type = VIEW_LINK;
-	out->size = DATE_NAME - 1;
-	return ERR_OK;
+	newest = view_cache_newest(t, in->b);
+	return newest == NULL ? ERR_ABSENT : view_directory(in, newest->date, out, e);
 }
 
 static int
@@ -202,6 +178,21 @@ view_attr_date(struct view *v, const struct inode *in, struct view_attr *out, st
 	if (rc == ERR_OK)
 		out->steady = true;
 	return rc;
+}
+
+/* Of "latest" the number goes with the date that it leads to: the name is another inode when a
+ * newer date comes, so that whoever has read the link may keep what was in it. */
+static int
+view_attr_latest(struct view *v, const struct inode *in, struct view_attr *out, struct err *e)
+{
+	int rc = view_attr_date(v, in, out, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	out->type = VIEW_LINK;
+	out->size = DATE_NAME - 1;
+	out->steady = false;
+	return ERR_OK;
 }
 
 static int
@@ -301,20 +292,23 @@ static int
 view_lookup_shard(
     struct view *v, const struct inode *in, const char *name, struct view_attr *out, struct err *e)
 {
-	struct inode found = {INODE_LATEST, in->a, in->b};
+	bool latest = strcmp(name, VIEW_LATEST) == 0;
+	const struct view_date *found;
 	const struct view_table *t;
-	int64_t date;
+	struct inode inode;
+	int64_t date = 0;
 	int rc;
 
-	if (strcmp(name, VIEW_LATEST) == 0)
-		return view_node(v, &found, out, e);
-	if (date_from_name(name, strlen(name), &date) != ERR_OK)
+	if (!latest && date_from_name(name, strlen(name), &date) != ERR_OK)
 		return ERR_ABSENT;
 	rc = view_cache_table(v, in->a, &t, e);
 	if (rc != ERR_OK)
 		return rc;
-	found = (struct inode){INODE_DATE, view_cache_at(t, date, in->b), in->b};
-	return found.a == 0 ? ERR_ABSENT : view_node(v, &found, out, e);
+	found = latest ? view_cache_newest(t, in->b) : view_cache_at(t, date, in->b);
+	if (found == NULL)
+		return ERR_ABSENT;
+	inode = (struct inode){latest ? INODE_LATEST : INODE_DATE, found->id, in->b};
+	return view_node(v, &inode, out, e);
 }
 
 static int
@@ -492,8 +486,8 @@ view_parent(struct view *v, uint64_t ino, uint64_t *out, struct err *e)
 int
 view_link(struct view *v, uint64_t ino, struct buf *out, struct err *e)
 {
-	const struct view_date *newest;
 	char name[DATE_NAME];
+	struct view_range r;
 	struct inode in;
 	int rc;
 
@@ -503,10 +497,10 @@ view_link(struct view *v, uint64_t ino, struct buf *out, struct err *e)
 		return err_set(e, ERR_ARG, "not a symbolic link");
 	rc = view_cache_refresh(v, e);
 	if (rc == ERR_OK)
-		rc = view_newest(v, &in, &newest, e);
+		rc = view_cache_range(v, in.a, in.b, &r, e);
 	if (rc != ERR_OK)
 		return rc;
-	if (date_name(newest->date, name) != ERR_OK)
+	if (date_name(r.date, name) != ERR_OK)
 		return err_set(
 		    e, ERR_CORRUPT, "the catalogue has a snapshot with an impossible date");
 	return buf_puts(out, name) == ERR_OK ? ERR_OK : err_nomem(e);

@@ -203,7 +203,7 @@ view_cache_newest(const struct view_table *t, uint64_t shard)
 	return NULL;
 }
 
-int64_t
+const struct view_date *
 view_cache_at(const struct view_table *t, int64_t date, uint64_t shard)
 {
 	size_t low = 0;
@@ -217,8 +217,8 @@ view_cache_at(const struct view_table *t, int64_t date, uint64_t shard)
 			high = middle;
 	}
 	if (low == t->n || t->dates[low].date != date || t->dates[low].shards <= shard)
-		return 0;
-	return t->dates[low].id;
+		return NULL;
+	return &t->dates[low];
 }
 
 const struct view_date *

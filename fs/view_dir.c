@@ -85,7 +85,6 @@ static int
 view_dir_shard(struct view *v, struct view_dir *d, const struct inode *at, struct view_entry *out,
     struct err *e)
 {
-	struct inode latest = {INODE_LATEST, d->dir.a, d->dir.b};
 	const struct view_date *date;
 	const struct view_table *t;
 	int rc;
@@ -97,9 +96,11 @@ view_dir_shard(struct view *v, struct view_dir *d, const struct inode *at, struc
 		return rc;
 	date = view_cache_after(t, at->kind == INODE_DATE ? at->a : 0, d->dir.b);
 	if (date == NULL) {
+		date = view_cache_newest(t, d->dir.b);
+		if (date == NULL)
+			return ERR_END;
 		snprintf(out->name, NAME_ROOM, VIEW_LATEST);
-		rc = view_dir_entry(v, latest, out, e);
-		return rc == ERR_ABSENT ? ERR_END : rc;
+		return view_dir_entry(v, (struct inode){INODE_LATEST, date->id, d->dir.b}, out, e);
 	}
 	if (date_name(date->date, out->name) != ERR_OK)
 		return err_set(

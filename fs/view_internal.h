@@ -134,8 +134,8 @@ uint64_t view_cache_between(const struct view_table *t, int64_t born, int64_t di
  */
 const struct view_date *view_cache_newest(const struct view_table *t, uint64_t shard);
 
-/* view_cache_at(t, date, shard): the id of the snapshot of ${date} that has that shard; 0: none. */
-int64_t view_cache_at(const struct view_table *t, int64_t date, uint64_t shard);
+/* view_cache_at(t, date, shard): the snapshot of ${date}, if it has that shard; else NULL. */
+const struct view_date *view_cache_at(const struct view_table *t, int64_t date, uint64_t shard);
 
 /*
  * view_cache_after(t, id, shard):

@@ -323,6 +323,22 @@ run_reads(const struct run *r, const struct capture_table *t)
 	return t->state == CAPTURE_READING;
 }
 
+/* ${t} is bad: also one that is built already, when the source has it twice. */
+static int
+run_bad(struct run *r, struct capture_table *t, struct err *e)
+{
+	struct err reason = *e;
+	int rc = ERR_OK;
+
+	if (t->state == CAPTURE_SKIPPED)
+		return ERR_OK;
+	if (t->state == CAPTURE_READY)
+		rc = capture_take_back(r->c, t->snapshot.id, e);
+	if (rc == ERR_OK)
+		run_fail(r, t, &reason);
+	return rc;
+}
+
 static int
 run_item(struct run *r, const struct source_item *item, struct err *e)
 {
@@ -344,9 +360,7 @@ run_item(struct run *r, const struct source_item *item, struct err *e)
 	case SOURCE_TABLE_END:
 		return run_table_end(r, t, e);
 	case SOURCE_TABLE_BAD:
-		if (t->state != CAPTURE_SKIPPED && t->state != CAPTURE_READY)
-			run_fail(r, t, e);
-		return ERR_OK;
+		return run_bad(r, t, e);
 	}
 	return ERR_OK;
 }

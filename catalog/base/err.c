@@ -14,6 +14,9 @@ err_clean(char *text)
 			*p = '?';
 }
 
+static void err_format(char *out, size_t size, const char *fmt, va_list ap)
+    __attribute__((format(printf, 3, 0)));
+
 static void
 err_format(char *out, size_t size, const char *fmt, va_list ap)
 {

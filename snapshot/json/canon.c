@@ -92,6 +92,17 @@ canon_check_size(struct canon_pass *pass)
 	    "a document over %u bytes, which is more than the server takes", CANON_SIZE_MAX);
 }
 
+/* buf_append, without two calls for the few bytes of a structure. */
+static inline int
+canon_push(struct buf *b, const void *item, size_t size)
+{
+	if (b->cap - b->len < size && buf_reserve(b, size) != ERR_OK)
+		return ERR_NOMEM;
+	memcpy(b->data + b->len, item, size);
+	b->len += size;
+	return ERR_OK;
+}
+
 static struct canon_frame *
 canon_top(const struct canon *c)
 {
@@ -112,9 +123,9 @@ canon_open(struct canon_pass *pass)
 		    CANON_DEPTH_MAX);
 	frame.object = (uint32_t)(c->objects.len / sizeof(object));
 	frame.member = (uint32_t)(c->members.len / sizeof(struct canon_member));
-	if (buf_append(&c->frames, &frame, sizeof(frame)) != ERR_OK)
+	if (canon_push(&c->frames, &frame, sizeof(frame)) != ERR_OK)
 		return err_nomem(pass->e);
-	if (!frame.array && buf_append(&c->objects, &object, sizeof(object)) != ERR_OK)
+	if (!frame.array && canon_push(&c->objects, &object, sizeof(object)) != ERR_OK)
 		return err_nomem(pass->e);
 	canon_take(pass);
 	return ERR_OK;
@@ -152,7 +163,7 @@ canon_key(struct canon_pass *pass, const char *expected)
 
 	if (pass->p == pass->end || *pass->p != '"')
 		return canon_expected(pass, expected);
-	if (buf_append(&pass->c->members, &member, sizeof(member)) != ERR_OK)
+	if (canon_push(&pass->c->members, &member, sizeof(member)) != ERR_OK)
 		return err_nomem(pass->e);
 	rc = canon_string(pass);
 	if (rc == ERR_OK)

@@ -214,7 +214,7 @@ canon_token(struct canon_pass *pass)
 	const uint8_t *text = pass->p;
 	char *out = (char *)pass->out->data + pass->out->len;
 	struct canon_decimal d;
-	size_t len = canon_scan(text, pass->end, &d);
+	size_t len = canon_scan(text, pass->end, &d), room;
 	double number;
 
 	if (len == 0)
@@ -231,7 +231,8 @@ canon_token(struct canon_pass *pass)
 			    "a number that is beyond the largest double, 1.8e308");
 		pass->out->len += canon_number(number, out);
 	}
-	if (buf_reserve(pass->out, (size_t)(pass->end - pass->p) + CANON_SLACK) != ERR_OK)
+	room = (size_t)(pass->end - pass->p) + CANON_SLACK;
+	if (pass->out->cap - pass->out->len < room && buf_reserve(pass->out, room) != ERR_OK)
 		return err_nomem(pass->e);
 	return ERR_OK;
 }

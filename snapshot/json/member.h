@@ -1,7 +1,7 @@
 /*
  * Looking into canonical JSON without building a tree. The input must be what canon_value has
- * written; other bytes are answered with ERR_FORMAT, never with a read out of bounds. Pure; any
- * thread; no recursion.
+ * written; damage in it that is met is answered with ERR_FORMAT, never with a read out of bounds.
+ * Pure; any thread; no recursion.
  */
 #ifndef THINKBACK_JSON_MEMBER_H
 #define THINKBACK_JSON_MEMBER_H

@@ -266,8 +266,6 @@ split_begin(struct split *s, const char *expected, struct split_document *out, s
 	s->start_line = s->line;
 	s->start_column = s->column;
 	s->state = SPLIT_DOCUMENT;
-	s->depth = 0;
-	s->string = s->escaped = false;
 	s->bare = first == SPLIT_OTHER;
 	return split_document(s, s->p, out, e);
 }

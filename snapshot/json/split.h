@@ -1,8 +1,8 @@
 /*
  * Cutting a stream into JSON documents without parsing them: an array of documents ("[" document
- * "," ... "]", as in a dump archive's .json), or documents one after another with blanks or
- * newlines between (.ndjson, a single document). Which one is told by the first byte that is not
- * blank. Only brackets, strings and commas are looked at; what is inside a document is
+ * "," ... "]", as in a dump archive's .json), or documents one after another, with blanks or
+ * newlines between or none (.ndjson, a single document). Which one is told by the first byte that
+ * is not blank. Only brackets, strings and commas are looked at; what is inside a document is
  * canon_value's business.
  *
  * Memory: one document, at most the limit given. A struct split belongs to one thread at a time.

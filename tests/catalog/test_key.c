@@ -340,9 +340,14 @@ static void
 key_next__depth_limit(void **state)
 {
 	struct key k = {.len = KEY_DEPTH + 1};
+	struct key_walk walk = {0};
+	struct key_item item;
 
 	(void)state;
 	memset(k.bytes, 'A', KEY_DEPTH + 1);
+	for (int i = 0; i < KEY_DEPTH; i++)
+		assert_int_equal(key_next(&k, &walk, &item), ERR_OK);
+	assert_int_equal(key_next(&k, &walk, &item), ERR_CORRUPT);
 	assert_false(key_valid(&k));
 }
 

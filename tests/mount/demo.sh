@@ -9,7 +9,7 @@ demo() {
 left() {
 	grep -F "$work/tmp" /proc/self/mounts || true
 	ls -A "$work/tmp"
-	processes "$work/tmp"
+	grep -slaF "$work/tmp" /proc/[0-9]*/environ || true
 }
 clean() {
 	[ -z "$(left)" ]

@@ -57,7 +57,7 @@ equal "$(sort -u "$work/directories" | wc -l)" "$(find "$mnt" -type d -printf '%
 # The configuration of a table at a date is one line of JSON.
 for table in "$mnt"/*/*/shard-*/*/.table.json; do
 	[[ $table == */latest/* ]] && continue
-	python3 -m json.tool "$table" >"$work/out" || fail "$table is no JSON"
+	jq -e . "$table" >"$work/out" || fail "$table is no JSON"
 	equal 1 "$(wc -l <"$table")" "lines of $table"
 	probe read "$table"
 done

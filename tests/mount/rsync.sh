@@ -13,7 +13,6 @@ equal "$versions" "$(find "$work/copy" -type f -not -name .table.json -printf '%
 	'inodes of the copy'
 equal "$versions" "$(find "$mnt" -type f -not -name .table.json -printf '%i\n' | sort -u | wc -l)" \
 	'inodes of the mount'
-diff -r --no-dereference "$mnt" "$work/copy"
 find "$mnt" -printf '%P %y %s %T@ %l\n' | grep -v ' d ' | sort >"$work/want"
 find "$work/copy" -printf '%P %y %s %T@ %l\n' | grep -v ' d ' | sort >"$work/got"
 same "$work/want" "$work/got"

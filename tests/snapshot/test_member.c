@@ -107,6 +107,25 @@ member_next__refuses(void **state)
 }
 
 static void
+member_element__refuses(void **state)
+{
+	static const char *const cases[] = {
+	    "", "[", "[}", "[1", "[,]", "[1,]", "[\"a\"x1]", "[1\"a\"]", "[[]", "[\"]", "[1 ]"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct member_walk walk = {0};
+		struct member_span value;
+		int rc = ERR_OK;
+		for (int steps = 0; rc == ERR_OK && steps < 10; steps++)
+			rc = member_element(cases[i], strlen(cases[i]), &walk, &value);
+		if (rc != ERR_FORMAT)
+			print_error("%s gives %d\n", cases[i], rc);
+		assert_int_equal(rc, ERR_FORMAT);
+	}
+}
+
+static void
 member_string__decodes(void **state)
 {
 	static const char *const bad[] = {"", "\"", "1", "\"a", "\"a\"b", "\"\\\"", "\"\\x\"",
@@ -139,6 +158,7 @@ main(void)
 	    cmocka_unit_test(member_next__walks),
 	    cmocka_unit_test(member_element__walks),
 	    cmocka_unit_test(member_next__refuses),
+	    cmocka_unit_test(member_element__refuses),
 	    cmocka_unit_test(member_string__decodes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL) != 0;

@@ -109,7 +109,8 @@ entries() {
 
 # processes PATH: the command lines of all that have it in theirs.
 processes() {
-	grep -s -l -a -F -f - /proc/[0-9]*/cmdline <<<"$1" | while read -r file; do
+	# shellcheck disable=SC2062 # the pattern comes on stdin
+	grep -slaF --file=- /proc/[0-9]*/cmdline <<<"$1" | while read -r file; do
 		tr '\0' ' ' <"$file" 2>/dev/null && echo
 	done || true
 }

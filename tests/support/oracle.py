@@ -6,6 +6,7 @@ only the formats: dump archives, canonical JSON, primary keys, file names.
 """
 import base64
 import calendar
+import errno
 import glob
 import gzip
 import hashlib
@@ -268,6 +269,29 @@ def mounted(mountpoint, *paths):
     print(documents, len(inodes))
 
 
+def intact(good, live):
+    """Compare the files of one tree with another one that may have damage.
+
+    Print how many are the same, and name those that cannot be read for an input/output error; any
+    other difference is a failure.
+    """
+    same, damaged = 0, []
+    for directory, _, names in os.walk(good):
+        for name in names:
+            path = os.path.relpath(os.path.join(directory, name), good)
+            with open(os.path.join(good, path), "rb") as f:
+                want = f.read()
+            try:
+                with open(os.path.join(live, path), "rb") as f:
+                    expect(f.read() == want, path, "has wrong bytes")
+                same += 1
+            except OSError as e:
+                expect(e.errno == errno.EIO, path, e)
+                damaged.append(path)
+    print(same)
+    print("\n".join(damaged))
+
+
 def wire(path, primary, *directories):
     """Find each document that the server sent (one a line) by its name in one of the directories.
 
@@ -354,7 +378,7 @@ def flip(path, offset):
         f.write(bytes([byte ^ 0xFF]))
 
 
-COMMANDS = {f.__name__: f for f in (counts, tree, mounted, wire, archive, generate, cut, cut_inside,
+COMMANDS = {f.__name__: f for f in (counts, tree, mounted, intact, wire, archive, generate, cut, cut_inside,
                                     flip)}
 COMMANDS["info"] = print_info
 
