@@ -55,15 +55,19 @@ _thinkback() {
 		esac
 	done
 	case $before in
+	--password-file | --tls-cert) _thinkback_files -f "$word" && return ;;
 	-r | --repo | --target) _thinkback_files -d "$word" && return ;;
 	-e | --export) _thinkback_tables "$word" && return ;;
 	--state) _thinkback_words 'pending running done failed cancelled' "$word" && return ;;
-	-o | --at | --ready-fd | --parent-fd) return ;;
+	-o | -u | --user | --at | --max-rate | --ready-fd | --parent-fd) return ;;
 	esac
 	case $command,$word in
 	,-*) _thinkback_words '--repo --quiet --verbose --json --version --help' "$word" ;;
 	,*) _thinkback_words "$commands" "$word" ;;
-	snapshot,-*) _thinkback_words '--at --export --json --help' "$word" ;;
+	snapshot,-*)
+		_thinkback_words "--at --export --user --password --password-file --tls-cert \
+			--read-outdated --max-rate --json --help" "$word"
+		;;
 	mount,-*) _thinkback_words '--ready-fd --json --help' "$word" ;;
 	worker,-*) _thinkback_words '--target --once --parent-fd --json --help' "$word" ;;
 	check,-*) _thinkback_words '--read-data --json --help' "$word" ;;

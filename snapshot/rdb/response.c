@@ -66,8 +66,13 @@ response_text(const struct response *r, struct buf *out)
 
 	if (member_element(r->results.data, r->results.len, &walk, &value) == ERR_OK)
 		member_string(value.data, value.len, out);
+	if (out->len == 0 && buf_puts(out, "no reason is given") != ERR_OK)
+		return ERR_NOMEM;
 	if (out->len > RESPONSE_TEXT)
 		out->len = RESPONSE_TEXT;
+	for (size_t i = 0; i < out->len; i++)
+		if (out->data[i] == '\0')
+			out->data[i] = '?';
 	return buf_str(out) != NULL ? ERR_OK : ERR_NOMEM;
 }
 

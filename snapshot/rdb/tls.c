@@ -4,6 +4,7 @@
  */
 #include "snapshot/rdb/tls.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <openssl/err.h>
@@ -18,6 +19,7 @@ struct tls {
 	SSL_CTX *context;         /* owned */
 	SSL *ssl;                 /* owned, with both buffers */
 	BIO *in, *out;            /* from and to the inner stream; ssl's */
+	char host[256];           /* for OpenSSL, which takes no const */
 	uint8_t chunk[TLS_CHUNK]; /* between the inner stream and in */
 };
 
@@ -142,7 +144,7 @@ tls_expect(struct tls *s, const char *host, const char *ca_file, struct err *e)
 		return ERR_OK;
 	X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
 	if (X509_VERIFY_PARAM_set1_host(param, host, 0) != 1 ||
-	    SSL_set_tlsext_host_name(s->ssl, host) != 1)
+	    SSL_set_tlsext_host_name(s->ssl, s->host) != 1)
 		return err_nomem(e);
 	return ERR_OK;
 }
@@ -219,6 +221,7 @@ tls_wrap(struct transport *inner, const char *host, const char *ca_file, struct 
 	s->base = *inner;
 	s->base.functions = &functions;
 	s->inner = inner;
+	snprintf(s->host, sizeof(s->host), "%s", host);
 	rc = tls_expect(s, host, ca_file, e);
 	if (rc == ERR_OK)
 		rc = tls_buffers(s, e);

@@ -9,7 +9,7 @@
  * the same, what ended a run keeps it ended, and source_tables finds the tables that source_next
  * hands out.
  */
-#include "snapshot/archive/source.h"
+#include "snapshot/source.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,9 +4,12 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 live=$root/tests/live
 "$live/install" >"$work/install.log" 2>&1
+# The server under test, what the names of its databases begin with, and a port that was found.
+address='' prefix='' port=''
 export NODE_PATH=$root/build/live/node_modules
 
 # port_of FILE: wait for the port that a process prints first, and set $port.
+# shellcheck disable=SC2034
 port_of() {
 	soon 20 test -s "$1" || fail "no port in $1"
 	port=$(head -n 1 "$1")
@@ -25,12 +28,12 @@ server() {
 	node "$live/server.js" "$1" "$address" "$prefix" "${@:2}"
 }
 
-# documents DB/TABLE: all of its newest snapshot, a line each.
+# documents DB/TABLE [REPOSITORY]: all of its newest snapshot, a line each.
 documents() {
-	local shard
-	tb ls "$1" | while read -r shard; do
-		tb ls "$1/$shard/latest" | sed "/^\./d; s|^|$1/$shard/latest/|" |
-			tr '\n' '\0' | xargs -0 -r "$THINKBACK" -r "$repo" cat
+	local shard from=${2:-$repo}
+	"$THINKBACK" -r "$from" ls "$1" | while read -r shard; do
+		"$THINKBACK" -r "$from" ls "$1/$shard/latest" | sed "/^\./d; s|^|$1/$shard/latest/|" |
+			tr '\n' '\0' | xargs -0 -r "$THINKBACK" -r "$from" cat
 	done
 }
 

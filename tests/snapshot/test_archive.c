@@ -3,8 +3,8 @@
 #include "tests/support/transcript.h"
 
 #include "catalog/base/date.h"
-#include "snapshot/archive/source.h"
 #include "snapshot/json/split.h"
+#include "snapshot/source.h"
 
 #include <archive.h>
 #include <archive_entry.h>

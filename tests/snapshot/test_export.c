@@ -2,7 +2,7 @@
 #include "tests/support/test.h"
 #include "tests/support/transcript.h"
 
-#include "snapshot/archive/source.h"
+#include "snapshot/source.h"
 
 #include <stdio.h>
 #include <stdlib.h>

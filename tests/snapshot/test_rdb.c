@@ -416,6 +416,7 @@ response__errors(void **state)
 	response_is("{\"t\":18,\"e\":5000000,\"r\":[\"x\"]}", ERR_FORMAT, "x");
 	response_is("{\"t\":17,\"r\":[\"Unrecognized TermType: 190.\"]}", ERR_VERSION, "too old");
 	response_is("{\"t\":16,\"r\":[\"a\\nb\"]}", ERR_FORMAT, "a?b");
+	response_is("{\"t\":18,\"e\":4100000,\"r\":[]}", ERR_BUSY, "no reason is given");
 	response_is("{\"t\":99,\"r\":[]}", ERR_FORMAT, "99");
 }
 

@@ -1,7 +1,7 @@
 /* What is at a path: which kind of source, or none. */
 #include "tests/support/test.h"
 
-#include "snapshot/archive/source.h"
+#include "snapshot/source.h"
 
 #include <fcntl.h>
 #include <stdio.h>

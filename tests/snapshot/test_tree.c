@@ -3,7 +3,7 @@
 #include "tests/support/transcript.h"
 
 #include "catalog/base/date.h"
-#include "snapshot/archive/source.h"
+#include "snapshot/source.h"
 
 #include <stdio.h>
 #include <stdlib.h>

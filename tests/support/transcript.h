@@ -4,7 +4,7 @@
 
 #include "catalog/base/buf.h"
 #include "catalog/base/err.h"
-#include "snapshot/archive/source.h"
+#include "snapshot/source.h"
 
 #include <stddef.h>
 
