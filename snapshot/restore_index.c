@@ -3,35 +3,20 @@
  * BINARY that it describes their functions with (server source rdb_protocol/terms/sindex.cc). The
  * contracts are in restore_internal.h.
  */
-#include "snapshot/rdb/ask.h"
 #include "snapshot/rdb/wait.h"
 #include "snapshot/restore_internal.h"
 
 #include <string.h>
 
+#define INDEX_TRIES 4   /* to make one */
 #define INDEX_PAUSE 200 /* ms between two looks at indexes that are being built */
 
-/* A question to the server and its answer. */
-struct index_talk {
-	const struct restore_index *x;
-	struct buf query, answer;
-};
-
 static int
-index_ask(struct index_talk *t, int made, struct member_span *out, struct err *e)
+index_status(const struct restore_index *x, struct member_span *out, struct err *e)
 {
-	struct member_span none;
+	struct buf *query = restore_live_query(x->r);
 
-	if (made != ERR_OK)
-		return err_nomem(e);
-	return ask_first(t->x->c, &t->query, &t->answer, out != NULL ? out : &none, e);
-}
-
-static int
-index_status(struct index_talk *t, struct member_span *out, struct err *e)
-{
-	buf_clear(&t->query);
-	return index_ask(t, query_indexes(&t->query, &t->x->table), out, e);
+	return restore_live_ask(x->r, query_indexes(query, &x->table), true, out, e);
 }
 
 /* The index of a list whose name is the JSON ${name}. */
@@ -73,32 +58,47 @@ index_same(const struct member_span *a, const struct member_span *b)
 
 /* Make one index of the snapshot; one of that name with another function has to go. */
 static int
-index_make(struct index_talk *t, const struct member_span *index, struct err *e)
+index_make(const struct restore_index *x, const struct member_span *index, struct err *e)
 {
 	struct member_span name, function, list, there;
+	struct buf *query;
 	int rc;
 
 	if (member_find(index->data, index->len, "index", 5, &name) != ERR_OK ||
 	    member_find(index->data, index->len, "function", 8, &function) != ERR_OK)
 		return err_set(e, ERR_CORRUPT, "the snapshot has an index without its function");
-	rc = index_status(t, &list, e);
+	rc = index_status(x, &list, e);
 	if (rc == ERR_OK && index_find(&list, &name, &there)) {
 		if (index_same(index, &there))
 			return ERR_OK;
-		buf_clear(&t->query);
-		rc = index_ask(t, alter_index_drop(&t->query, &t->x->table, &name), NULL, e);
+		query = restore_live_query(x->r);
+		rc = restore_live_ask(
+		    x->r, alter_index_drop(query, &x->table, &name), false, NULL, e);
 	}
 	if (rc != ERR_OK)
 		return rc;
-	buf_clear(&t->query);
-	rc = index_ask(t, alter_index(&t->query, &t->x->table, &name, &function), NULL, e);
+	query = restore_live_query(x->r);
+	rc =
+	    restore_live_ask(x->r, alter_index(query, &x->table, &name, &function), false, NULL, e);
 	if (rc != ERR_OK) {
 		err_prefix(
 		    e, "index %.*s", name.len < 100 ? (int)name.len : 100, (const char *)name.data);
 		return rc;
 	}
-	t->x->job->table.indexes++;
+	x->job->table.indexes++;
 	return ERR_OK;
+}
+
+/* A connection that is lost leaves open whether the index was made: that is seen when it is tried
+ * again. */
+static int
+index_make_surely(const struct restore_index *x, const struct member_span *index, struct err *e)
+{
+	int rc = index_make(x, index, e);
+
+	for (int tries = 1; rc == ERR_IO && tries < INDEX_TRIES; tries++)
+		rc = index_make(x, index, e);
+	return rc;
 }
 
 /* How far the indexes are, in percent; 100: all ready. */
@@ -124,20 +124,20 @@ index_percent(const struct member_span *list)
 }
 
 static int
-index_wait(struct index_talk *t, struct err *e)
+index_wait(const struct restore_index *x, struct err *e)
 {
 	struct member_span list;
 
 	for (;;) {
-		int rc = index_status(t, &list, e);
+		int rc = index_status(x, &list, e);
 		uint64_t percent;
 		if (rc != ERR_OK)
 			return rc;
 		percent = index_percent(&list);
-		restore_show(t->x->r, "indexing", t->x->job, percent, 100);
+		restore_show(x->r, "indexing", x->job, percent, 100);
 		if (percent == 100)
 			return ERR_OK;
-		rc = wait_pause(INDEX_PAUSE, t->x->r->options->stop, e);
+		rc = wait_pause(INDEX_PAUSE, x->r->options->stop, e);
 		if (rc != ERR_OK)
 			return rc;
 	}
@@ -146,7 +146,6 @@ index_wait(struct index_talk *t, struct err *e)
 int
 restore_index_build(const struct restore_index *x, struct err *e)
 {
-	struct index_talk t = {.x = x};
 	const struct buf *config = &x->job->config;
 	struct member_walk walk = {0};
 	struct member_span list, index;
@@ -155,15 +154,11 @@ restore_index_build(const struct restore_index *x, struct err *e)
 	if (member_find(config->data, config->len, "indexes", 7, &list) != ERR_OK)
 		return ERR_OK;
 	while ((rc = member_element(list.data, list.len, &walk, &index)) == ERR_OK)
-		if ((rc = index_make(&t, &index, e)) != ERR_OK)
-			break;
-	if (rc == ERR_FORMAT && t.query.len == 0)
-		rc = err_set(e, ERR_CORRUPT, "the snapshot's list of indexes is none");
-	if (rc == ERR_END)
-		rc = x->job->table.indexes > 0 ? index_wait(&t, e) : ERR_OK;
-	buf_finish(&t.query);
-	buf_finish(&t.answer);
-	return rc;
+		if ((rc = index_make_surely(x, &index, e)) != ERR_OK)
+			return rc;
+	if (rc == ERR_FORMAT)
+		return err_set(e, ERR_CORRUPT, "the snapshot's list of indexes is none");
+	return list.len > 2 ? index_wait(x, e) : ERR_OK;
 }
 
 /* The function of the snapshot's write hook, if it has one. Sets ${known}: it says so. */
@@ -180,7 +175,7 @@ index_hook_of(const struct buf *config, struct member_span *function, bool *know
 int
 restore_index_hook(const struct restore_index *x, struct err *e)
 {
-	struct index_talk t = {.x = x};
+	struct buf *query = restore_live_query(x->r);
 	struct member_span function;
 	bool known;
 	bool has = index_hook_of(&x->job->config, &function, &known);
@@ -195,10 +190,9 @@ restore_index_hook(const struct restore_index *x, struct err *e)
 			    x->table.database, x->table.name);
 		return ERR_OK;
 	}
-	rc = index_ask(&t, alter_hook(&t.query, &x->table, has ? &function : NULL), NULL, e);
+	rc = restore_live_ask(
+	    x->r, alter_hook(query, &x->table, has ? &function : NULL), true, NULL, e);
 	if (rc != ERR_OK)
 		err_prefix(e, "write hook");
-	buf_finish(&t.query);
-	buf_finish(&t.answer);
 	return rc;
 }

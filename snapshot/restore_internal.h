@@ -69,13 +69,23 @@ int restore_verdict(const struct restore_job *job, bool exact, struct err *e);
 int restore_dir_open(struct restore *r, struct err *e);
 int restore_live_open(struct restore *r, struct err *e);
 
+/*
+ * restore_live_query(r): where to put the next query together. restore_live_ask(r, made, again,
+ * out, e): ask it, over a new connection if the one before is lost; ${made} is what putting it
+ * together returned, ${again} says that it may be asked more than once: it is then, while replicas
+ * are not available or connections break. ${out} may be NULL; it lives until the next question.
+ * Return what ask_first returns.
+ */
+struct buf *restore_live_query(struct restore *r);
+int
+restore_live_ask(struct restore *r, int made, bool again, struct member_span *out, struct err *e);
+
 /* ---- restore_index.c: secondary indexes and write hooks ---- */
 
 /* A table on a server that is being set up. */
 struct restore_index {
 	struct restore *r;
 	struct restore_job *job;
-	struct connection *c;
 	struct query_table table;
 	bool modern; /* the server is one of 2.4 or later: it knows write hooks */
 };

@@ -26,6 +26,7 @@ struct live {
 	char *user; /* owned */
 	int64_t retry_ms;
 	struct connection *c; /* owned; NULL while there is none */
+	bool modern;          /* the server is one of 2.4 or later: it has write hooks */
 	struct buf query, answer;
 	char table[2 * TABLES_NAME]; /* "DB.TABLE", for only */
 	const char *only;            /* what a comparison reads */
@@ -36,11 +37,18 @@ struct live {
 static int
 live_connected(struct live *l, struct err *e)
 {
+	unsigned major = 0, minor = 0;
+	int rc;
+
 	if (l->c != NULL && connection_usable(l->c))
 		return ERR_OK;
 	connection_close(l->c);
 	l->c = NULL;
-	return connection_open(&l->connect, &l->c, e);
+	rc = connection_open(&l->connect, &l->c, e);
+	if (rc == ERR_OK)
+		l->modern = sscanf(connection_version(l->c), "%3u.%3u", &major, &minor) == 2 &&
+			    (major > 2 || (major == 2 && minor >= 4));
+	return rc;
 }
 
 /* Ask what has been put together in l->query. ${made} is what putting it together returned. */
@@ -68,20 +76,27 @@ live_ask_patiently(struct live *l, int made, struct member_span *out, struct err
 	return rc;
 }
 
+struct buf *
+restore_live_query(struct restore *r)
+{
+	struct live *l = r->own;
+
+	buf_clear(&l->query);
+	return &l->query;
+}
+
+int
+restore_live_ask(struct restore *r, int made, bool again, struct member_span *out, struct err *e)
+{
+	struct live *l = r->own;
+
+	return again ? live_ask_patiently(l, made, out, e) : live_ask(l, made, out, e);
+}
+
 static struct query_table
 live_name(const struct restore_job *job)
 {
 	return (struct query_table){job->table.database, job->table.name};
-}
-
-/* Whether the server is one that has write hooks. */
-static bool
-live_modern(const struct live *l)
-{
-	unsigned major = 0, minor = 0;
-
-	return l->c != NULL && sscanf(connection_version(l->c), "%3u.%3u", &major, &minor) == 2 &&
-	       (major > 2 || (major == 2 && minor >= 4));
 }
 
 /* ---- looking ---- */
@@ -275,10 +290,10 @@ live_make(struct restore *r, struct restore_job *job, bool *sharded, struct err 
 	live_shape(job, &t);
 	if (rc == ERR_OK)
 		rc = live_make_table(r, job, &t, e);
-	if (rc == ERR_OK && live_modern(l))
+	if (rc == ERR_OK && l->modern)
 		rc = live_configure(r, job, e);
-	*sharded = t.shards > 1 && live_modern(l);
-	if (rc != ERR_OK || !live_modern(l))
+	*sharded = t.shards > 1 && l->modern;
+	if (rc != ERR_OK || !l->modern)
 		return rc;
 	buf_clear(&l->query);
 	return live_ask_patiently(l, alter_wait(&l->query, &t.table, LIVE_WAIT), NULL, e);
@@ -294,7 +309,7 @@ live_load_open(
 	struct restore_load_options o = {.connect = &l->connect,
 	    .clients = r->options->clients > 0 ? r->options->clients : RESTORE_CLIENTS,
 	    .table = live_name(job),
-	    .write = {r->options->hard, live_modern(l)},
+	    .write = {r->options->hard, l->modern},
 	    .retry_ms = l->retry_ms,
 	    .log = r->options->log};
 
@@ -476,14 +491,12 @@ static int
 live_furnish(struct restore *r, struct restore_job *job, struct err *e)
 {
 	struct live *l = r->own;
-	struct restore_index x = {r, job, NULL, live_name(job), live_modern(l)};
-	int rc;
+	struct restore_index x = {r, job, live_name(job), l->modern};
+	int rc = ERR_OK;
 
 	if (job->table.exists && r->options->only != NULL)
 		return ERR_OK;
-	rc = live_connected(l, e);
-	x.c = l->c;
-	if (rc == ERR_OK && !r->options->no_indexes)
+	if (!r->options->no_indexes)
 		rc = restore_index_build(&x, e);
 	return rc == ERR_OK ? restore_index_hook(&x, e) : rc;
 }
@@ -511,8 +524,9 @@ live_table(struct restore *r, struct restore_job *job, struct err *e)
 		rc = live_verify(r, job, e);
 	if (!r->options->hard && (rc == ERR_OK || rc == ERR_LIMIT)) {
 		struct err why = {0};
+		int synced;
 		buf_clear(&l->query);
-		int synced = live_ask_patiently(l, alter_sync(&l->query, &t), NULL, &why);
+		synced = live_ask_patiently(l, alter_sync(&l->query, &t), NULL, &why);
 		if (synced != ERR_OK)
 			rc = err_set(e, synced, "not yet on disk: %s", why.text);
 	}
