@@ -90,6 +90,8 @@ db_fail(const struct db *db, int rc, struct err *e)
 	case SQLITE_CONSTRAINT:
 		if (rc == SQLITE_CONSTRAINT_PRIMARYKEY || rc == SQLITE_CONSTRAINT_UNIQUE)
 			return err_set(e, ERR_EXISTS, "%s: it is there already", db->path);
+		if (rc == SQLITE_CONSTRAINT_DATATYPE)
+			return db_damaged(db, e, "%s", text);
 		return err_set(e, ERR_BUG, "%s: %s", db->path, text);
 	case SQLITE_IOERR:
 		return db_fail_io(db->path, rc, sqlite3_system_errno(db->sqlite), text, e);

@@ -89,15 +89,18 @@ packs_describe(struct catalog *c, const struct packs_pack *p, struct err *e)
 	return rc == ERR_OK ? catalog_need(changes, e, "there is no pack %" PRId64, p->id) : rc;
 }
 
-/* Step to the one row (of PACK_FROM) of ${q}, read it and reset; ${none} when there is none. */
+/*
+ * Step to the one row (of PACK_FROM) of ${q}, read it and reset; ${none} when there is none. Its
+ * number must be over ${after}: in a damaged index it may not be, and listings would never end.
+ */
 static int
-packs_read(struct db_query *q, int none, struct packs_pack *out, struct err *e)
+packs_read(struct db_query *q, int none, int64_t after, struct packs_pack *out, struct err *e)
 {
 	struct packs_pack p;
 	int rc = db_step(q, e);
 
 	if (rc == ERR_OK &&
-	    !(db_int(q, 0, 1, PACKS_ID_MAX - 1, &p.id) &&
+	    !(db_int(q, 0, 1, PACKS_ID_MAX - 1, &p.id) && p.id > after &&
 		db_int(q, 1, 1, INT64_MAX - 1, &p.snapshot_id) &&
 		db_int(q, 2, 1, INT64_MAX, &p.table_id) &&
 		db_int(q, 3, INT64_MIN, INT64_MAX, &p.date) &&
@@ -118,7 +121,7 @@ packs_get(struct catalog *c, int64_t id, struct packs_pack *out, struct err *e)
 	struct db_query *q = db_query(c->db, GET_SQL);
 
 	db_bind_int(q, 1, id);
-	return packs_read(q, ERR_ABSENT, out, e);
+	return packs_read(q, ERR_ABSENT, 0, out, e);
 }
 
 int
@@ -127,7 +130,7 @@ packs_next(struct catalog *c, int64_t after, struct packs_pack *out, struct err 
 	struct db_query *q = db_query(c->db, NEXT_SQL);
 
 	db_bind_int(q, 1, after);
-	return packs_read(q, ERR_END, out, e);
+	return packs_read(q, ERR_END, after, out, e);
 }
 
 int
@@ -140,7 +143,7 @@ packs_unfinished_next(
 
 	db_bind_int(q, 1, after);
 	rc = db_step(q, e);
-	if (rc == ERR_OK && !(db_int(q, 0, 1, PACKS_ID_MAX - 1, &pack) &&
+	if (rc == ERR_OK && !(db_int(q, 0, 1, PACKS_ID_MAX - 1, &pack) && pack > after &&
 				db_int(q, 1, 1, INT64_MAX - 1, &snapshot)))
 		rc = db_damaged(c->db, e, "a row of packs has values out of range");
 	db_reset(q);
@@ -183,14 +186,15 @@ packs_dictionary_put(struct catalog *c, int64_t table_id, uint64_t documents, co
 }
 
 static int
-packs_read_dictionary(struct db_query *q, int none, struct packs_dictionary *out, struct err *e)
+packs_read_dictionary(
+    struct db_query *q, int none, int64_t after, struct packs_dictionary *out, struct err *e)
 {
 	struct packs_dictionary d;
 	int rc = db_step(q, e);
 
 	if (rc == ERR_OK &&
-	    !(db_int(q, 0, 1, PACKS_ID_MAX - 1, &d.id) && db_int(q, 1, 1, INT64_MAX, &d.table_id) &&
-		db_count(q, 2, INT64_MAX, &d.documents)))
+	    !(db_int(q, 0, 1, PACKS_ID_MAX - 1, &d.id) && d.id > after &&
+		db_int(q, 1, 1, INT64_MAX, &d.table_id) && db_count(q, 2, INT64_MAX, &d.documents)))
 		rc = db_damaged(q->db, e, "a row of dictionaries has values out of range");
 	db_reset(q);
 	if (rc == ERR_OK)
@@ -205,7 +209,7 @@ packs_dictionary_latest(
 	struct db_query *q = db_query(c->db, DICTIONARY_LATEST_SQL);
 
 	db_bind_int(q, 1, table_id);
-	return packs_read_dictionary(q, ERR_ABSENT, out, e);
+	return packs_read_dictionary(q, ERR_ABSENT, 0, out, e);
 }
 
 int
@@ -214,7 +218,7 @@ packs_dictionary_next(struct catalog *c, int64_t after, struct packs_dictionary 
 	struct db_query *q = db_query(c->db, DICTIONARY_NEXT_SQL);
 
 	db_bind_int(q, 1, after);
-	return packs_read_dictionary(q, ERR_END, out, e);
+	return packs_read_dictionary(q, ERR_END, after, out, e);
 }
 
 int

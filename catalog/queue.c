@@ -165,12 +165,13 @@ queue_row_numbers(const struct db_query *q, struct queue_restore *r)
 }
 
 int
-queue_restore_read(struct db_query *q, int none, struct queue_restore *out, struct err *e)
+queue_restore_read(
+    struct db_query *q, int none, int64_t after, struct queue_restore *out, struct err *e)
 {
 	struct queue_restore r;
 	int rc = db_step(q, e);
 
-	if (rc == ERR_OK && !(queue_row_labels(q, &r) && queue_row_numbers(q, &r) &&
+	if (rc == ERR_OK && !(queue_row_labels(q, &r) && r.id > after && queue_row_numbers(q, &r) &&
 				db_text(q, 12, r.owner, sizeof(r.owner))))
 		rc = db_damaged(q->db, e, "a row of restores has values out of range");
 	db_reset(q);
@@ -187,7 +188,7 @@ queue_get(struct queue *queue, int64_t id, struct queue_restore *out, struct err
 	struct db_query *q = db_query(queue->db, GET_SQL);
 
 	db_bind_int(q, 1, id);
-	return queue_restore_read(q, ERR_ABSENT, out, e);
+	return queue_restore_read(q, ERR_ABSENT, 0, out, e);
 }
 
 int
@@ -203,7 +204,7 @@ queue_find(struct queue *queue, const struct queue_filter *filter, const char *n
 	db_bind_text(q, 2, filter->database);
 	db_bind_text(q, 3, filter->table);
 	db_bind_text(q, 4, name);
-	return queue_restore_read(q, ERR_ABSENT, out, e);
+	return queue_restore_read(q, ERR_ABSENT, 0, out, e);
 }
 
 /* ${any} and ${of_table} are the same search without and with the table's indexes. */
@@ -218,7 +219,7 @@ queue_search(struct queue *queue, const char *any, const char *of_table,
 	db_bind_int(q, 2, after);
 	db_bind_text(q, 3, filter->database);
 	db_bind_text(q, 4, filter->table);
-	return queue_restore_read(q, ERR_END, out, e);
+	return queue_restore_read(q, ERR_END, after, out, e);
 }
 
 int

@@ -18,11 +18,13 @@ struct queue {
 #define QUEUE_OF_TABLE " AND r.database_name = ?3 AND r.table_name = ?4"
 
 /*
- * queue_restore_read(q, none, out, e):
+ * queue_restore_read(q, none, after, out, e):
  * Step to the one row of ${q} (QUEUE_RESTORE_FROM), read it into ${out}, and reset. Return ERR_OK;
- * ${none} when there is no row; ERR_CORRUPT for values out of range; or a failure.
+ * ${none} when there is no row; ERR_CORRUPT for values out of range or a number not over ${after},
+ * as a damaged index may give; or a failure.
  */
-int queue_restore_read(struct db_query *q, int none, struct queue_restore *out, struct err *e);
+int queue_restore_read(
+    struct db_query *q, int none, int64_t after, struct queue_restore *out, struct err *e);
 
 /*
  * queue_line(reason, line):

@@ -57,7 +57,7 @@ queue_claimable(struct queue *queue, int64_t now, const struct queue_restore *la
 		db_bind_text(q, 3, last->database);
 		db_bind_text(q, 4, last->table);
 	}
-	return queue_restore_read(q, ERR_END, out, e);
+	return queue_restore_read(q, ERR_END, last != NULL ? last->id : 0, out, e);
 }
 
 /* Mark ${r} as running by ${owner}, in the row and in the struct. */

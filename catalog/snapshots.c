@@ -74,17 +74,21 @@ snapshots_row_counts(const struct db_query *q, struct snapshots_snapshot *s)
 	       db_count(q, 10, INT64_MAX, &s->stored_bytes);
 }
 
-/* Step to the one row (of SNAPSHOT_FROM) of ${q}, read it and reset; ${none} when there is none. */
+/*
+ * Step to the one row (of SNAPSHOT_FROM) of ${q}, read it and reset; ${none} when there is none.
+ * Its number must be over ${after}: in a damaged index it may not be, and listings would never end.
+ */
 static int
-snapshots_read(struct db_query *q, int none, struct snapshots_snapshot *out, struct err *e)
+snapshots_read(
+    struct db_query *q, int none, int64_t after, struct snapshots_snapshot *out, struct err *e)
 {
 	struct snapshots_snapshot s;
 	int64_t complete;
 	int rc = db_step(q, e);
 
 	if (rc == ERR_OK &&
-	    !(db_int(q, 0, 1, INT64_MAX - 1, &s.id) && db_int(q, 1, 1, INT64_MAX, &s.table_id) &&
-		db_int(q, 2, 1, INT64_MAX, &s.run_id) &&
+	    !(db_int(q, 0, 1, INT64_MAX - 1, &s.id) && s.id > after &&
+		db_int(q, 1, 1, INT64_MAX, &s.table_id) && db_int(q, 2, 1, INT64_MAX, &s.run_id) &&
 		db_int(q, 3, INT64_MIN, INT64_MAX, &s.date) && snapshots_row_counts(q, &s) &&
 		s.shards > 0 && db_int(q, 11, 0, INT64_MAX, &s.verified) &&
 		db_int(q, 12, 1, 1, &complete)))
@@ -140,7 +144,7 @@ snapshots_may_begin(struct catalog *c, int64_t table_id, int64_t date, struct er
 
 	db_bind_int(q, 1, table_id);
 	db_bind_int(q, 2, date);
-	rc = snapshots_read(q, ERR_ABSENT, &newest, e);
+	rc = snapshots_read(q, ERR_ABSENT, 0, &newest, e);
 	if (rc == ERR_OK) {
 		date_name(newest.date, name);
 		return err_set(e, ERR_ORDER,
@@ -293,7 +297,7 @@ snapshots_get(struct catalog *c, int64_t id, struct snapshots_snapshot *out, str
 	struct db_query *q = db_query(c->db, GET_SQL);
 
 	db_bind_int(q, 1, id);
-	return snapshots_read(q, ERR_ABSENT, out, e);
+	return snapshots_read(q, ERR_ABSENT, 0, out, e);
 }
 
 int
@@ -304,7 +308,7 @@ snapshots_at(struct catalog *c, int64_t table_id, int64_t date, struct snapshots
 
 	db_bind_int(q, 1, table_id);
 	db_bind_int(q, 2, date);
-	return snapshots_read(q, ERR_ABSENT, out, e);
+	return snapshots_read(q, ERR_ABSENT, 0, out, e);
 }
 
 int
@@ -313,7 +317,7 @@ snapshots_latest(struct catalog *c, int64_t table_id, struct snapshots_snapshot 
 	struct db_query *q = db_query(c->db, LATEST_SQL);
 
 	db_bind_int(q, 1, table_id);
-	return snapshots_read(q, ERR_ABSENT, out, e);
+	return snapshots_read(q, ERR_ABSENT, 0, out, e);
 }
 
 int
@@ -324,7 +328,7 @@ snapshots_next(struct catalog *c, int64_t table_id, int64_t after, struct snapsh
 
 	db_bind_int(q, 1, table_id);
 	db_bind_int(q, 2, after);
-	return snapshots_read(q, ERR_END, out, e);
+	return snapshots_read(q, ERR_END, after, out, e);
 }
 
 int

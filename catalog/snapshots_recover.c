@@ -17,7 +17,7 @@
 
 static const char STATE_SQL[] = "SELECT table_id, complete FROM snapshots WHERE id = ?1";
 static const char UNFINISHED_SQL[] =
-    "SELECT id FROM snapshots WHERE complete = 0 ORDER BY id LIMIT 1";
+    "SELECT id FROM snapshots WHERE complete = 0 AND id > ?1 ORDER BY id LIMIT 1";
 static const char RANGE_END_SQL[] =
     "SELECT key FROM versions WHERE table_id = ?1 AND key > ?2 ORDER BY key LIMIT 1 OFFSET ?3";
 static const char REVIVE_SQL[] = "UPDATE versions SET died = 9223372036854775807"
@@ -32,11 +32,9 @@ static const char DELETE_RUNS_SQL[] =
 
 /* A range of the keys of a table: over after, up to and including last. */
 struct range {
-	uint8_t after[KEY_MAX + 1]; /* bytes of a key, or nothing for the start */
-	size_t after_len;           /* of after */
-	uint8_t last[KEY_MAX + 1];  /* bytes of a key, or 0xff all over for the end */
-	size_t last_len;            /* of last */
-	bool end;                   /* there is nothing behind it */
+	struct key after; /* len 0: from the start */
+	struct key last;  /* not looked at when end is set */
+	bool end;         /* there is nothing behind it */
 };
 
 /* Set the end of ${r} so that it has about RANGE versions: all of each key that it touches. */
@@ -44,37 +42,35 @@ static int
 range_find_end(struct catalog *c, int64_t table_id, struct range *r, struct err *e)
 {
 	struct db_query *q = db_query(c->db, RANGE_END_SQL);
-	struct key key;
 	int rc;
 
 	db_bind_int(q, 1, table_id);
-	db_bind_bytes(q, 2, r->after, r->after_len);
+	catalog_bind_key(q, 2, &r->after);
 	db_bind_int(q, 3, RANGE);
 	rc = db_step(q, e);
-	if (rc == ERR_OK && !catalog_key(q, 0, 1, &key))
-		rc = db_damaged(c->db, e, "a row of versions has values out of range");
+	if (rc == ERR_OK &&
+	    !(catalog_key(q, 0, 1, &r->last) && key_compare(&r->last, &r->after) > 0))
+		rc = db_damaged(c->db, e, "a row of versions has a bad key or is out of order");
 	db_reset(q);
 	r->end = rc == ERR_END;
-	if (rc == ERR_OK) {
-		memcpy(r->last, key.bytes, key.len);
-		r->last_len = key.len;
-	} else if (rc == ERR_END) {
-		memset(r->last, 0xff, sizeof(r->last));
-		r->last_len = sizeof(r->last);
-		rc = ERR_OK;
-	}
-	return rc;
+	return r->end ? ERR_OK : rc;
 }
 
+/* Carry out ${sql} on the versions in the range; over every key is a longer run of 0xff. */
 static int
 range_run(struct catalog *c, const char *sql, int64_t table_id, int64_t snapshot_id,
     const struct range *r, struct err *e)
 {
 	struct db_query *q = db_query(c->db, sql);
+	uint8_t top[KEY_MAX + 1];
 
+	memset(top, 0xff, sizeof(top));
 	db_bind_int(q, 1, table_id);
-	db_bind_bytes(q, 2, r->after, r->after_len);
-	db_bind_bytes(q, 3, r->last, r->last_len);
+	catalog_bind_key(q, 2, &r->after);
+	if (r->end)
+		db_bind_bytes(q, 3, top, sizeof(top));
+	else
+		catalog_bind_key(q, 3, &r->last);
 	db_bind_int(q, 4, snapshot_id);
 	return db_run(q, NULL, e);
 }
@@ -100,8 +96,7 @@ snapshots_revert(struct catalog *c, int64_t table_id, int64_t snapshot_id, struc
 			db_rollback(c->db);
 			return rc;
 		}
-		memcpy(r.after, r.last, r.last_len);
-		r.after_len = r.last_len;
+		r.after = r.last;
 	}
 	return ERR_OK;
 }
@@ -156,22 +151,31 @@ snapshots_take_back(struct catalog *c, int64_t id, struct err *e)
 	return rc == ERR_OK ? snapshots_remove(c, id, e) : rc;
 }
 
+/* The first unfinished snapshot over ${after}. */
+static int
+snapshots_unfinished_next(struct catalog *c, int64_t after, int64_t *id, struct err *e)
+{
+	struct db_query *q = db_query(c->db, UNFINISHED_SQL);
+	int rc;
+
+	db_bind_int(q, 1, after);
+	rc = db_step(q, e);
+	if (rc == ERR_OK && !(db_int(q, 0, 1, INT64_MAX - 1, id) && *id > after))
+		rc = db_damaged(c->db, e, "a row of snapshots has values out of range");
+	db_reset(q);
+	return rc;
+}
+
 int
 snapshots_recover(struct catalog *c, struct err *e)
 {
+	int64_t id = 0;
 	int rc;
 
-	for (;;) {
-		struct db_query *q = db_query(c->db, UNFINISHED_SQL);
-		int64_t id = 0;
-		rc = db_step(q, e);
-		if (rc == ERR_OK && !db_int(q, 0, 1, INT64_MAX - 1, &id))
-			rc = db_damaged(c->db, e, "a row of snapshots has values out of range");
-		db_reset(q);
-		if (rc == ERR_OK)
-			rc = snapshots_take_back(c, id, e);
+	while ((rc = snapshots_unfinished_next(c, id, &id, e)) == ERR_OK) {
+		rc = snapshots_take_back(c, id, e);
 		if (rc != ERR_OK)
-			break;
+			return rc;
 	}
 	if (rc != ERR_END)
 		return rc;

@@ -65,15 +65,20 @@ tables_column_name(const struct db_query *q, int col, char out[TABLES_NAME])
 	return db_text(q, col, out, TABLES_NAME) && tables_name_valid(out, strlen(out));
 }
 
-/* Step to the one row of ${q}, read it and reset; ${none} when there is no row. */
+/*
+ * Step to the one row of ${q}, read it and reset; ${none} when there is no row. Its name must be
+ * over
+ * ${after}: in a damaged index it may not be, and listings would never end.
+ */
 static int
-tables_read_database(struct db_query *q, int none, struct tables_database *out, struct err *e)
+tables_read_database(
+    struct db_query *q, int none, const char *after, struct tables_database *out, struct err *e)
 {
 	struct tables_database d;
 	int rc = db_step(q, e);
 
-	if (rc == ERR_OK &&
-	    !(db_int(q, 0, 1, INT64_MAX, &d.id) && tables_column_name(q, 1, d.name)))
+	if (rc == ERR_OK && !(db_int(q, 0, 1, INT64_MAX, &d.id) &&
+				tables_column_name(q, 1, d.name) && strcmp(d.name, after) > 0))
 		rc = db_damaged(q->db, e, "a row of databases has values out of range");
 	db_reset(q);
 	if (rc == ERR_OK)
@@ -83,14 +88,16 @@ tables_read_database(struct db_query *q, int none, struct tables_database *out, 
 
 /* The same for a table. */
 static int
-tables_read(struct db_query *q, int none, struct tables_table *out, struct err *e)
+tables_read(
+    struct db_query *q, int none, const char *after, struct tables_table *out, struct err *e)
 {
 	struct tables_table t;
 	int rc = db_step(q, e);
 
 	if (rc == ERR_OK &&
 	    !(db_int(q, 0, 1, INT64_MAX, &t.id) && db_int(q, 1, 1, INT64_MAX, &t.database_id) &&
-		tables_column_name(q, 2, t.database) && tables_column_name(q, 3, t.name)))
+		tables_column_name(q, 2, t.database) && tables_column_name(q, 3, t.name) &&
+		strcmp(t.name, after) > 0))
 		rc = db_damaged(q->db, e, "a row of tables has values out of range");
 	db_reset(q);
 	if (rc == ERR_OK)
@@ -107,7 +114,7 @@ tables_database_find(
 	struct db_query *q = db_query(c->db, DATABASE_FIND_SQL);
 
 	db_bind_text(q, 1, name);
-	return tables_read_database(q, ERR_ABSENT, out, e);
+	return tables_read_database(q, ERR_ABSENT, "", out, e);
 }
 
 int
@@ -116,7 +123,7 @@ tables_database_get(struct catalog *c, int64_t id, struct tables_database *out, 
 	struct db_query *q = db_query(c->db, DATABASE_GET_SQL);
 
 	db_bind_int(q, 1, id);
-	return tables_read_database(q, ERR_ABSENT, out, e);
+	return tables_read_database(q, ERR_ABSENT, "", out, e);
 }
 
 int
@@ -127,7 +134,7 @@ tables_find(struct catalog *c, const char *database, const char *table, struct t
 
 	db_bind_text(q, 1, database);
 	db_bind_text(q, 2, table);
-	return tables_read(q, ERR_ABSENT, out, e);
+	return tables_read(q, ERR_ABSENT, "", out, e);
 }
 
 int
@@ -136,7 +143,7 @@ tables_get(struct catalog *c, int64_t id, struct tables_table *out, struct err *
 	struct db_query *q = db_query(c->db, TABLE_GET_SQL);
 
 	db_bind_int(q, 1, id);
-	return tables_read(q, ERR_ABSENT, out, e);
+	return tables_read(q, ERR_ABSENT, "", out, e);
 }
 
 int
@@ -146,7 +153,7 @@ tables_database_next(
 	struct db_query *q = db_query(c->db, DATABASE_NEXT_SQL);
 
 	db_bind_text(q, 1, after);
-	return tables_read_database(q, ERR_END, out, e);
+	return tables_read_database(q, ERR_END, after, out, e);
 }
 
 int
@@ -157,7 +164,7 @@ tables_next(struct catalog *c, int64_t database_id, const char *after, struct ta
 
 	db_bind_int(q, 1, database_id);
 	db_bind_text(q, 2, after);
-	return tables_read(q, ERR_END, out, e);
+	return tables_read(q, ERR_END, after, out, e);
 }
 
 /* ---- making ---- */
@@ -170,7 +177,7 @@ tables_database_intern(
 	int rc;
 
 	db_bind_text(q, 1, name);
-	rc = tables_read_database(q, ERR_ABSENT, out, e);
+	rc = tables_read_database(q, ERR_ABSENT, "", out, e);
 	if (rc != ERR_ABSENT)
 		return rc;
 	q = db_query(c->db, DATABASE_INSERT_SQL);
@@ -199,7 +206,7 @@ tables_intern(struct catalog *c, const char *database, const char *table, struct
 	q = db_query(c->db, TABLE_ID_SQL);
 	db_bind_int(q, 1, d.id);
 	db_bind_text(q, 2, table);
-	rc = tables_read(q, ERR_ABSENT, out, e);
+	rc = tables_read(q, ERR_ABSENT, "", out, e);
 	if (rc != ERR_ABSENT)
 		return rc;
 	q = db_query(c->db, TABLE_INSERT_SQL);

@@ -90,26 +90,25 @@ versions_born(struct catalog *c, int64_t table_id, const struct key *key, int64_
 	return versions_one(q, out, e);
 }
 
-static bool
-versions_same_key(const struct key *a, const struct key *b)
-{
-	return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
-}
-
-/* Fill ${out} with the rows of ${q}. Two versions of one key in one snapshot are damage. */
+/*
+ * Fill ${out} with the rows of ${q}, whose keys must be over ${after} (or equal, if ${inclusive})
+ * and grow: two versions of one key in one snapshot are damage, and so is a wrong order, with which
+ * listings would never end.
+ */
 static int
-versions_fill(
-    struct db_query *q, struct versions_version *out, size_t room, size_t *got, struct err *e)
+versions_fill(struct db_query *q, const struct key *after, bool inclusive,
+    struct versions_version *out, size_t room, size_t *got, struct err *e)
 {
 	size_t n = 0;
-	int rc = ERR_OK;
+	int rc = ERR_OK, order;
 
 	while (n < room && (rc = db_step(q, e)) == ERR_OK) {
 		rc = versions_row(q, &out[n], e);
-		if (rc == ERR_OK && n > 0 && versions_same_key(&out[n - 1].key, &out[n].key))
-			rc = db_damaged(q->db, e, "versions of one key overlap");
 		if (rc != ERR_OK)
 			return rc;
+		order = key_compare(n > 0 ? &out[n - 1].key : after, &out[n].key);
+		if (order > 0 || (order == 0 && !(n == 0 && inclusive)))
+			return db_damaged(q->db, e, "versions overlap or are out of order");
 		n++;
 	}
 	if (rc != ERR_OK && rc != ERR_END)
@@ -148,7 +147,7 @@ versions_page(struct catalog *c, int64_t table_id, int64_t snapshot_id, const st
 	db_bind_bytes(q, 3, to, to_len);
 	db_bind_int(q, 4, snapshot_id);
 	db_bind_count(q, 5, room);
-	rc = versions_fill(q, out, room, got, e);
+	rc = versions_fill(q, after, inclusive, out, room, got, e);
 	db_reset(q);
 	return rc;
 }

@@ -19,6 +19,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -378,6 +379,18 @@ mount_run(struct mount *m, struct fuse_mount *mount, struct err *e)
 	return rc;
 }
 
+/* Scratch files that left memory and packs that are open take a descriptor each. */
+static void
+mount_raise_files(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
 /* Mount and serve. Return the exit code. */
 static int
 mount_serve(struct mount *m)
@@ -392,8 +405,10 @@ mount_serve(struct mount *m)
 	};
 	struct fuse_mount *mount;
 	struct err e = {0};
-	int rc = fuse_mount_create(m->repo, &options, &mount, &e);
+	int rc;
 
+	mount_raise_files();
+	rc = fuse_mount_create(m->repo, &options, &mount, &e);
 	if (rc == ERR_ARG)
 		return cmd_usage(m->env, &cmd_mount, "%s", e.text);
 	if (rc != ERR_OK)

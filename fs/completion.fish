@@ -44,6 +44,12 @@ complete -c thinkback -n __fish_use_subcommand -a export -d 'write an archive'
 complete -c thinkback -n '__fish_seen_subcommand_from snapshot' -F -l at -x -d 'date of the snapshots'
 complete -c thinkback -n '__fish_seen_subcommand_from snapshot' -s e -l export -x \
     -a '(__thinkback_tables)' -d 'take this alone'
+complete -c thinkback -n '__fish_seen_subcommand_from snapshot' -s u -l user -x -d 'log in to servers as'
+complete -c thinkback -n '__fish_seen_subcommand_from snapshot' -s p -l password -d 'ask for the password'
+complete -c thinkback -n '__fish_seen_subcommand_from snapshot' -l password-file -r -d 'read the password from'
+complete -c thinkback -n '__fish_seen_subcommand_from snapshot' -l tls-cert -r -d 'use TLS, and trust these certificates'
+complete -c thinkback -n '__fish_seen_subcommand_from snapshot' -l read-outdated -d 'let any replica answer'
+complete -c thinkback -n '__fish_seen_subcommand_from snapshot' -l max-rate -x -d 'documents a second'
 complete -c thinkback -n '__fish_seen_subcommand_from mount' -s f -d 'stay in the foreground'
 complete -c thinkback -n '__fish_seen_subcommand_from mount' -s o -x -d 'mount options'
 complete -c thinkback -n '__fish_seen_subcommand_from worker' -l target -r \

@@ -60,6 +60,12 @@ _thinkback() {
 		snapshot)
 			_arguments '--json' '--help' '--at=[date of the snapshots]:date:' \
 				'*'{-e,--export}'[take this alone]:database or table:_thinkback_tables' \
+				{-u,--user}'[log in to servers as]:user:' \
+				{-p,--password}'[ask for the password]' \
+				'--password-file=[read the password from]:file:_files' \
+				'--tls-cert=[use TLS and trust]:file of certificates:_files' \
+				'--read-outdated[let any replica answer]' \
+				'--max-rate=[read no more than]:documents a second:' \
 				'*:source:_files'
 			;;
 		mount)

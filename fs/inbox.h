@@ -23,8 +23,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define INBOX_MEMORY (256u << 10) /* bytes of a scratch file in memory */
-#define INBOX_FILES 4096          /* scratch files at a time; the oldest closed ones go first */
+#define INBOX_MEMORY (64u << 10) /* bytes of a scratch file in memory */
+#define INBOX_FILES 1024         /* scratch files at a time; the oldest closed ones go first */
 #define INBOX_FILE_MAX ((uint64_t)64 << 30) /* bytes of one file */
 
 /* Opaque types. */

@@ -26,6 +26,7 @@ struct run {
 	struct capture_table *tables; /* owned */
 	size_t n, cap;
 	bool again;         /* second reading: only what was deferred */
+	bool completing;    /* the commit that makes all of it visible was begun */
 	uint64_t documents; /* read so far, for progress */
 };
 
@@ -430,6 +431,7 @@ run_complete(struct run *r, struct err *e)
 	for (size_t i = 0; i < r->n; i++)
 		if (r->tables[i].state == CAPTURE_READY)
 			ids[n++] = r->tables[i].snapshot.id;
+	r->completing = n > 0;
 	rc = n > 0 ? snapshots_complete(r->c->cat, ids, n, e) : ERR_OK;
 	free(ids);
 	if (rc != ERR_OK)
@@ -512,7 +514,9 @@ capture_run(struct capture *c, struct source *source, size_t number,
 	for (size_t i = 0; i < r.n; i++)
 		capture_table_finish(&r.tables[i]);
 	free(r.tables);
-	if (rc != ERR_OK || result->tables == 0)
+	/* A commit whose sync failed may be on disk all the same: the next writer sees what is
+	 * true. */
+	if (!r.completing)
 		capture_take_back(c, 0, NULL);
 	return rc;
 }

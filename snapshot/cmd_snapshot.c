@@ -26,11 +26,13 @@ struct snapshot {
 	struct source_server server; /* how to read servers */
 	const char *password_file;   /* --password-file; NULL: not given */
 	bool password_ask;           /* -p */
+	struct log log;              /* what servers tell, around the progress bar */
 	struct buf password;         /* wiped at the end */
 	struct job *jobs;            /* owned */
 	size_t n_jobs;
 	struct cmd_progress progress;
 	const char *source;                 /* label of the one at work */
+	bool live;                          /* it is a server */
 	char storing[2 * TABLES_NAME + 16]; /* what the progress bar says while a table is stored */
 	char date[DATE_NAME];               /* of the run at work */
 	bool headed;                        /* its heading is printed */
@@ -46,6 +48,7 @@ show_reading(void *arg, uint64_t done, uint64_t total, uint64_t documents)
 
 	if (s->progress.label != s->source)
 		cmd_progress_start(&s->progress, s->env, s->source);
+	s->progress.counted = s->live;
 	cmd_progress_show(&s->progress, done, total, documents, "documents");
 }
 
@@ -60,6 +63,18 @@ show_storing(void *arg, const char *database, const char *table, uint64_t done, 
 		cmd_progress_start(&s->progress, s->env, s->storing);
 	}
 	cmd_progress_show(&s->progress, done, total, documents, "documents");
+}
+
+/* A line of the log takes the place of the progress bar, which is drawn again below it. */
+static void
+show_log(void *arg, enum log_level level, const char *text)
+{
+	struct snapshot *s = arg;
+	bool on = s->progress.on;
+
+	cmd_progress_end(&s->progress);
+	s->progress.on = on;
+	log_line(&s->env->log, level, "%s", text);
 }
 
 static void
@@ -192,16 +207,15 @@ job_run(struct snapshot *s, const struct job *job, struct err *e)
 {
 	struct capture_result result = {0};
 	struct source *source;
-	bool live = source_is_server(job->path);
 	int rc = job_open(s, job->path, &source, e);
 
 	if (rc != ERR_OK)
 		return rc;
 	s->source = source_label(source);
+	s->live = source_kind_of(source) == SOURCE_LIVE;
 	s->headed = false;
-	date_name(live ? source_run(source, job->run).date : job->date, s->date);
+	date_name(s->live ? source_run(source, job->run).date : job->date, s->date);
 	cmd_progress_start(&s->progress, s->env, s->source);
-	s->progress.counted = live;
 	rc = capture_run(s->capture, source, job->run, &s->options, &result, e);
 	cmd_progress_end(&s->progress);
 	if (rc == ERR_OK || result.tables > 0)
@@ -344,7 +358,8 @@ cmd_snapshot_run(const struct cmd_env *env, int argc, char **argv)
 	    .table_done = show_table,
 	    .table_failed = show_failed,
 	    .arg = &s};
-	s.server = (struct source_server){.stop = &cmd_stop, .log = &env->log};
+	s.log = (struct log){.line = show_log, .arg = &s, .most = env->log.most};
+	s.server = (struct source_server){.stop = &cmd_stop, .log = &s.log};
 	code = read_options(&s, argc, argv);
 	s.server.only = s.only;
 	s.server.n_only = s.options.n_only;
@@ -363,8 +378,7 @@ cmd_snapshot_run(const struct cmd_env *env, int argc, char **argv)
 
 const struct cmd cmd_snapshot = {
     .name = "snapshot",
-    .synopsis = "[--at DATE] [-e DB[.TABLE]] [-u USER] [-p] [--password-file FILE]\n"
-		"       [--tls-cert CAFILE] [--read-outdated] [--max-rate DOCS/S] SOURCE ...",
+    .synopsis = "[--at DATE] [-e DB[.TABLE]] [OPTION ...] SOURCE ...",
     .summary = "take snapshots",
     .help = "Take a snapshot of every table in each SOURCE; several are taken oldest first.\n"
 	    "Only documents that are new or have changed are stored.\n"

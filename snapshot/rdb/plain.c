@@ -101,7 +101,8 @@ plain_close(struct transport *t)
 	free(p);
 }
 
-int
+/* Make a stream of a connected socket, which it takes over when it succeeds. */
+static int
 plain_adopt(int fd, struct transport **out, struct err *e)
 {
 	static const struct transport_functions functions = {plain_read, plain_write, plain_close};

@@ -14,11 +14,4 @@
 int plain_connect(const struct address *address, int64_t patience,
     const volatile sig_atomic_t *stop, struct transport **out, struct err *e);
 
-/*
- * plain_adopt(fd, out, e):
- * Make a stream of a connected socket, which it takes over when it succeeds. Return ERR_OK, or
- * ERR_NOMEM.
- */
-int plain_adopt(int fd, struct transport **out, struct err *e);
-
 #endif

@@ -445,6 +445,33 @@ snapshots_take_back__in_several_ranges(void **state)
 	buf_finish(&after);
 }
 
+/* An index that has an unfinished snapshot that the table does not have: the end is still reached.
+ */
+static void
+snapshots_recover__ends_with_a_damaged_index(void **state)
+{
+	struct fixture *f = *state;
+	struct fixture_build b;
+	uint64_t n;
+
+	fixture_start(f, "orders", 100, &b);
+	assert_err(catalog_commit(f->c, false, &f->e), ERR_OK, &f->e);
+	catalog_close(f->c);
+	f->c = NULL;
+	fixture_sql(f, "catalog.db",
+	    "PRAGMA writable_schema=ON; UPDATE sqlite_schema"
+	    " SET sql = replace(sql, 'complete = 0', 'complete = 7')"
+	    " WHERE name = 'snapshots_unfinished'");
+	fixture_sql(f, "catalog.db", "DELETE FROM packs; DELETE FROM snapshots");
+	fixture_sql(f, "catalog.db",
+	    "PRAGMA writable_schema=ON; UPDATE sqlite_schema"
+	    " SET sql = replace(sql, 'complete = 7', 'complete = 0')"
+	    " WHERE name = 'snapshots_unfinished'");
+	assert_err(catalog_open(f->repo, CATALOG_WRITE, &f->c, &f->e), ERR_OK, &f->e);
+	assert_err(snapshots_recover(f->c, &f->e), ERR_OK, &f->e);
+	assert_err(versions_count(f->c, 0, &n, &f->e), ERR_OK, &f->e);
+}
+
 static void
 snapshots_run_begin__needs_a_transaction_of_the_caller(void **state)
 {
@@ -475,6 +502,7 @@ main(void)
 	    FIXTURE_TEST(snapshots_take_back__not_what_is_complete),
 	    FIXTURE_TEST(snapshots_recover__all_unfinished_with_their_runs),
 	    FIXTURE_TEST(snapshots_take_back__in_several_ranges),
+	    FIXTURE_TEST(snapshots_recover__ends_with_a_damaged_index),
 	    FIXTURE_TEST(snapshots_run_begin__needs_a_transaction_of_the_caller),
 	};
 

@@ -344,6 +344,41 @@ versions_page__two_versions_of_a_key_are_damage(void **state)
 	    ERR_BUG, &f->e);
 }
 
+/* A key that was changed in the file where it stands: taken as it is, a listing would go back to
+ * it. */
+static void
+versions_page__wrong_order_is_damage(void **state)
+{
+	struct fixture *f = *state;
+	struct key none = {0};
+	struct versions_version page[100];
+	struct fixture_build b;
+	struct buf bytes = {0};
+	char path[600], key[16];
+	uint8_t *at;
+	size_t got;
+
+	fixture_start(f, "orders", 100, &b);
+	for (int i = 100; i < 120; i++) {
+		snprintf(key, sizeof(key), "Skey%d", i);
+		fixture_add(f, &b, key);
+	}
+	fixture_finish(f, &b);
+	catalog_close(f->c);
+	f->c = NULL;
+	snprintf(path, sizeof(path), "%s/catalog.db", f->path);
+	test_read_file(path, &bytes);
+	at = memmem(bytes.data, bytes.len, "Skey110", 7);
+	assert_non_null(at);
+	memcpy(at, "Skey101", 7);
+	test_write_file(path, bytes.data, bytes.len);
+	buf_finish(&bytes);
+	assert_err(catalog_open(f->repo, CATALOG_READ, &f->c, &f->e), ERR_OK, &f->e);
+	assert_err(
+	    versions_page(f->c, b.table.id, b.id, &none, false, &none, page, 100, &got, &f->e),
+	    ERR_CORRUPT, &f->e);
+}
+
 int
 main(void)
 {
@@ -355,6 +390,7 @@ main(void)
 	    FIXTURE_TEST(versions_close__once_and_only_what_lives),
 	    FIXTURE_TEST(versions_count__of_one_table_and_of_all),
 	    FIXTURE_TEST(versions_find__values_out_of_range_are_damage),
+	    FIXTURE_TEST(versions_page__wrong_order_is_damage),
 	    FIXTURE_TEST(versions_page__two_versions_of_a_key_are_damage),
 	};
 

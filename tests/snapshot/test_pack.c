@@ -51,6 +51,7 @@ static void
 pack_round_trip__frames(void **state)
 {
 	const struct packs_plan small = {.id = 1, .lines = 10000, .most = 100};
+	const struct packs_plan gaps = {.id = 3, .lines = 100, .most = 100, .skipped = 1000};
 	const struct packs_plan large = {.id = 2, .lines = 1000, .most = 300000};
 	struct pack_totals totals;
 	struct reading r;
@@ -61,6 +62,8 @@ pack_round_trip__frames(void **state)
 	/* Sizes of documents take 4 bytes each; less than a document is left free. */
 	assert_in_range(totals.frames, (totals.raw_bytes + 40000) / PACK_FRAME_SIZE,
 	    (totals.raw_bytes + 40000) / (PACK_FRAME_SIZE - 120) + 1);
+	packs_write(*state, &gaps, &totals);
+	assert_int_equal(totals.frames, 10);
 	packs_write(*state, &large, &totals);
 	assert_int_equal(reading_open(&r, *state, &large, false), ERR_OK);
 	for (uint64_t i = 0; i < totals.frames; i++) {
@@ -87,6 +90,13 @@ static void
 pack_round_trip__many(void **state)
 {
 	round_trip(*state, &(struct packs_plan){.id = 1023, .lines = 10000, .most = 300});
+}
+
+/* So many lines that the index lies in several places between the frames. */
+static void
+pack_round_trip__long_index(void **state)
+{
+	round_trip(*state, &(struct packs_plan){.id = 1, .lines = 70000, .most = 60});
 }
 
 static void
@@ -676,6 +686,7 @@ main(void)
 	    PACK_TEST(pack_round_trip__one),
 	    PACK_TEST(pack_round_trip__smallest_documents),
 	    PACK_TEST(pack_round_trip__many),
+	    PACK_TEST(pack_round_trip__long_index),
 	    PACK_TEST(pack_round_trip__large_and_small),
 	    PACK_TEST(pack_round_trip__dictionary),
 	    PACK_TEST(pack_round_trip__deletions),

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zstd.h>
 
 /* ---- damage ---- */
 
@@ -215,6 +216,10 @@ pack_forged__frames(void **state)
 	raw[4] = 3;
 	raw[16] = raw[17] = raw[18] = raw[19] = 0;
 	forged_frame(*state, raw, 21, "more documents than");
+	/* A byte behind the last document. */
+	memcpy(raw, honest_frame, sizeof(raw));
+	raw[12] = 2;
+	forged_frame(*state, raw, sizeof(raw), "length differ");
 	/* A document of one byte. */
 	memcpy(raw, honest_frame, sizeof(raw));
 	raw[8] = 1;
@@ -282,22 +287,29 @@ pack_forged__blocks(void **state)
 	forged_byte(*state, 6, 1, "a size that none can have");
 }
 
+/* The honest block, its second line with that gap and size. */
+static void
+forged_line(struct packs *p, uint64_t gap, uint64_t size, const char *why)
+{
+	uint8_t raw[80] = {0};
+	size_t n = 27; /* the first line, and kind and key of the second */
+
+	memcpy(raw, honest_block, n);
+	n += bytes_put_varint(raw + n, gap);
+	n += bytes_put_varint(raw + n, size);
+	forged_block(p, 2, raw, n + DIGEST_LEN, why);
+}
+
 static void
 pack_forged__huge_numbers_in_lines(void **state)
 {
-	static const uint8_t varint_end[DIGEST_LEN] = {0};
-	const uint64_t gaps[] = {UINT32_MAX, (uint64_t)UINT32_MAX + 1, UINT64_MAX, UINT64_MAX - 1};
+	/* Some of them would make the ordinal wrap around to one before. */
+	const uint64_t huge[] = {UINT32_MAX - 8, UINT32_MAX, (uint64_t)UINT32_MAX + 1, UINT64_MAX,
+	    UINT64_MAX - 1, UINT64_MAX - 8};
 
-	for (size_t i = 0; i < sizeof(gaps) / sizeof(gaps[0]); i++) {
-		uint8_t raw[64] = {1, 0, 1, 'S'};
-		size_t n = 4 + bytes_put_varint(raw + 4, gaps[i]);
-		raw[n++] = 2;
-		memcpy(raw + n, varint_end, DIGEST_LEN);
-		forged_block(*state, 1, raw, n + DIGEST_LEN, "an ordinal is too large");
-		raw[4] = 7;
-		n = 5 + bytes_put_varint(raw + 5, gaps[i]);
-		memcpy(raw + n, varint_end, DIGEST_LEN);
-		forged_block(*state, 1, raw, n + DIGEST_LEN, "a size that none can have");
+	for (size_t i = 0; i < sizeof(huge) / sizeof(huge[0]); i++) {
+		forged_line(*state, huge[i], 3, "an ordinal is too large");
+		forged_line(*state, 0, huge[i], "a size that none can have");
 	}
 }
 
@@ -338,9 +350,10 @@ pack_forged__order_of_blocks(void **state)
 	assert_int_equal(forged_blocks(*state, 'b', 7), ERR_CORRUPT);
 }
 
-/* Let ${change} falsify totals or tables of the honest pack; opening or verifying must notice. */
+/* Let ${change} falsify totals or tables of the honest pack. Return what opening says, and if that
+ * is nothing what verifying says; sets ${opened}. */
 static int
-forged_tables(struct packs *p, void (*change)(struct forge *f))
+forged_tables(struct packs *p, void (*change)(struct forge *f), bool *opened)
 {
 	struct forge f = {.meta = forged_meta, .footer = honest_footer};
 	struct reading r;
@@ -350,6 +363,7 @@ forged_tables(struct packs *p, void (*change)(struct forge *f))
 	forge_block(&f, 0, 2, honest_block, sizeof(honest_block));
 	change(&f);
 	rc = forged_open(p, &f, &r);
+	*opened = rc == ERR_OK;
 	if (rc == ERR_OK) {
 		rc = pack_verify(r.pack, NULL);
 		reading_close(&r);
@@ -437,6 +451,7 @@ lie_block_raw_more(struct forge *f)
 static void
 lie_block_first(struct forge *f)
 {
+	f->footer.ordinals = 20;
 	bytes_put32(f->blocks.data + 16, 1);
 }
 static void
@@ -450,12 +465,18 @@ lie_block_overlap(struct forge *f)
 	bytes_put64(f->blocks.data, 0);
 }
 static void
+lie_frame_order(struct forge *f)
+{
+	f->footer.ordinals = 20;
+	forge_frame(f, 7, honest_frame, sizeof(honest_frame));
+}
+static void
 lie_extra_bytes(struct forge *f)
 {
 	assert_int_equal(buf_putc(&f->body, 0), ERR_OK);
 }
 static void
-lie_upper(struct forge *f)
+lie_shards(struct forge *f)
 {
 	f->meta.shards = 0;
 }
@@ -463,17 +484,111 @@ lie_upper(struct forge *f)
 static void
 pack_forged__tables(void **state)
 {
-	void (*const lies[])(struct forge * f) = {lie_documents, lie_documents_fewer, lie_deletions,
-	    lie_raw_bytes, lie_raw_bytes_huge, lie_ordinals, lie_ordinals_huge, lie_frame_offset,
-	    lie_frame_before, lie_frame_length, lie_frame_empty, lie_frame_first, lie_frame_late,
-	    lie_block_raw, lie_block_raw_more, lie_block_first, lie_block_entries,
-	    lie_block_overlap, lie_extra_bytes, lie_upper};
+	void (*const lies[])(struct forge * f) = {lie_documents, lie_deletions, lie_raw_bytes_huge,
+	    lie_ordinals, lie_ordinals_huge, lie_frame_before, lie_frame_length, lie_frame_empty,
+	    lie_frame_first, lie_frame_order, lie_block_raw, lie_block_first, lie_block_entries,
+	    lie_shards};
 
 	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
-		int rc = forged_tables(*state, lies[i]);
-		if (rc != ERR_CORRUPT)
+		bool opened;
+		int rc = forged_tables(*state, lies[i], &opened);
+		if (rc != ERR_CORRUPT || opened)
 			fail_msg("lie %zu: %s", i, err_str(rc));
 	}
+}
+
+/* What only the index or the whole body tells. */
+static void
+pack_forged__found_by_verifying(void **state)
+{
+	void (*const lies[])(struct forge * f) = {lie_documents_fewer, lie_raw_bytes,
+	    lie_frame_late, lie_frame_offset, lie_block_raw_more, lie_block_overlap,
+	    lie_extra_bytes};
+
+	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+		bool opened;
+		int rc = forged_tables(*state, lies[i], &opened);
+		if (rc != ERR_CORRUPT || !opened)
+			fail_msg("lie %zu: %s", i, err_str(rc));
+	}
+}
+
+/* A block that is honest but for its length. */
+static void
+pack_forged__block_too_long(void **state)
+{
+	enum { LINES = 16000 };
+	struct forge f = {.meta = forged_meta};
+	struct buf raw = {0};
+	struct reading r;
+
+	for (unsigned i = 0; i < LINES; i++) {
+		const uint8_t line[] = {2, 0, 2, (uint8_t)(i >> 8), (uint8_t)i};
+		assert_int_equal(buf_append(&raw, line, sizeof(line)), ERR_OK);
+	}
+	assert_true(raw.len > PACK_BLOCK_MAX);
+	f.footer.deletions = LINES;
+	forge_block(&f, 0, LINES, raw.data, raw.len);
+	assert_int_equal(forged_open(*state, &f, &r), ERR_CORRUPT);
+	buf_finish(&raw);
+}
+
+/* A frame larger than all documents of the pack. */
+static void
+pack_forged__frame_too_long(void **state)
+{
+	static uint8_t raw[FRAME_HEAD + FRAME_SIZE_LEN * FRAME_COUNT_MAX + 6] = {7, 0, 0, 0, 1};
+
+	bytes_put32(raw + FRAME_HEAD, sizeof(raw) - FRAME_HEAD - FRAME_SIZE_LEN);
+	forged_frame(*state, raw, sizeof(raw), "larger than it may be");
+}
+
+/* The bytes of ${zstd} instead of the honest frame, which they decode to. */
+static void
+forged_zstd(struct packs *p, const void *zstd, size_t len, const char *why)
+{
+	struct forge f = {.meta = forged_meta, .footer = honest_footer};
+	struct reading r;
+	struct err e = {0};
+	uint32_t first;
+
+	forge_frame(&f, 7, honest_frame, sizeof(honest_frame));
+	buf_clear(&f.body);
+	assert_int_equal(buf_append(&f.body, zstd, len), ERR_OK);
+	bytes_put32(f.frames.data + 8, (uint32_t)len);
+	forge_block(&f, 0, 2, honest_block, sizeof(honest_block));
+	assert_int_equal(forged_open(p, &f, &r), ERR_OK);
+	assert_int_equal(
+	    pack_frame_read(r.pack, r.reader, NULL, 0, &r.frame, &first, &e), ERR_CORRUPT);
+	if (strstr(e.text, why) == NULL)
+		fail_msg("%s", e.text);
+	reading_close(&r);
+}
+
+static void
+pack_forged__zstd_without_checksum(void **state)
+{
+	uint8_t zstd[200];
+	size_t len = ZSTD_compress(zstd, sizeof(zstd), honest_frame, sizeof(honest_frame), 3);
+
+	assert_false(ZSTD_isError(len));
+	forged_zstd(*state, zstd, len, "it has no checksum");
+}
+
+/* A skippable frame behind it, which zstd would pass over. */
+static void
+pack_forged__zstd_with_more_behind(void **state)
+{
+	static const uint8_t skippable[] = {0x50, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 'x', 'y'};
+	struct codec_packer *packer = codec_packer_create(NULL);
+	struct buf zstd = {0};
+
+	assert_int_equal(
+	    codec_pack(packer, honest_frame, sizeof(honest_frame), &zstd, NULL), ERR_OK);
+	assert_int_equal(buf_append(&zstd, skippable, sizeof(skippable)), ERR_OK);
+	forged_zstd(*state, zstd.data, zstd.len, "does not end where it should");
+	codec_packer_free(packer);
+	buf_finish(&zstd);
 }
 
 /* A frame of few bytes that claims to be of 128 MiB is refused before memory is taken. */
@@ -501,6 +616,113 @@ pack_forged__claimed_size(void **state)
 	reading_close(&r);
 }
 
+/* ---- headers and footers with correct checksums ---- */
+
+/* Make a pack without documents whose header has ${texts} bytes of a name, let ${change} falsify
+ * header and footer, and open it. */
+static int
+forged_ends(struct packs *p, size_t texts, void (*change)(uint8_t *head, uint8_t *foot))
+{
+	struct forge f = {.meta = forged_meta};
+	struct digest *d = digest_create();
+	struct buf file = {0};
+	struct pack *pack;
+	char path[4096];
+	uint8_t *foot, *sum;
+	int rc;
+
+	for (size_t i = 0; i < texts; i++)
+		assert_int_equal(buf_putc(&f.meta.database, 'x'), ERR_OK);
+	forge_finish(&f, &file);
+	foot = file.data + file.len - PACK_FORMAT_FOOTER;
+	sum = foot - DIGEST_FULL; /* the body and the tables are empty */
+	change(file.data, foot);
+	assert_int_equal(pack_format_digest(d, file.data, (size_t)(sum - file.data), sum), ERR_OK);
+	memcpy(foot + 208, sum, DIGEST_FULL);
+	assert_int_equal(pack_format_digest(d, foot, 336, foot + 336), ERR_OK);
+	mkdirat(p->fd, "000000", 0700);
+	unlink(packs_path(p, 3, "pack", path));
+	test_write_file(path, file.data, file.len);
+	rc = pack_open(p->fd, 3, &pack, NULL);
+	if (rc == ERR_OK)
+		pack_close(pack);
+	buf_finish(&f.meta.database);
+	digest_free(d);
+	buf_finish(&file);
+	return rc;
+}
+
+static void
+ends_honest(uint8_t *head, uint8_t *foot)
+{
+	(void)head;
+	(void)foot;
+}
+static void
+ends_flag_optional(uint8_t *head, uint8_t *foot)
+{
+	(void)foot;
+	head[15] = 0x80;
+}
+static void
+ends_flag_required(uint8_t *head, uint8_t *foot)
+{
+	(void)foot;
+	head[13] = 0x80;
+}
+static void
+ends_lower_too_long(uint8_t *head, uint8_t *foot)
+{
+	(void)foot;
+	bytes_put32(head + 72, 200);
+	bytes_put32(head + 76, 0);
+}
+static void
+ends_upper_too_long(uint8_t *head, uint8_t *foot)
+{
+	(void)head;
+	bytes_put32(foot + 72, KEY_MAX + 1);
+}
+static void
+ends_table_id(uint8_t *head, uint8_t *foot)
+{
+	(void)foot;
+	bytes_put64(head + 32, UINT64_MAX);
+}
+static void
+ends_header_id(uint8_t *head, uint8_t *foot)
+{
+	(void)foot;
+	head[16] = 4;
+}
+static void
+ends_footer_id(uint8_t *head, uint8_t *foot)
+{
+	(void)head;
+	foot[0] = 4;
+}
+static void
+ends_version_0(uint8_t *head, uint8_t *foot)
+{
+	(void)foot;
+	head[8] = 0;
+}
+
+static void
+pack_forged__ends(void **state)
+{
+	assert_int_equal(forged_ends(*state, 200, ends_honest), ERR_OK);
+	assert_int_equal(forged_ends(*state, 200, ends_flag_optional), ERR_OK);
+	assert_int_equal(forged_ends(*state, 200, ends_flag_required), ERR_VERSION);
+	assert_int_equal(forged_ends(*state, 200, ends_lower_too_long), ERR_CORRUPT);
+	assert_int_equal(forged_ends(*state, PACK_NAME_MAX + 1, ends_honest), ERR_CORRUPT);
+	assert_int_equal(forged_ends(*state, 0, ends_upper_too_long), ERR_CORRUPT);
+	assert_int_equal(forged_ends(*state, 0, ends_table_id), ERR_CORRUPT);
+	assert_int_equal(forged_ends(*state, 0, ends_header_id), ERR_CORRUPT);
+	assert_int_equal(forged_ends(*state, 0, ends_footer_id), ERR_CORRUPT);
+	assert_int_equal(forged_ends(*state, 0, ends_version_0), ERR_CORRUPT);
+}
+
 /* What is newer is not damaged. */
 static void
 pack_open__newer(void **state)
@@ -524,35 +746,6 @@ pack_open__newer(void **state)
 	file.data[13] = 1;
 	test_write_file(path, file.data, file.len);
 	assert_int_equal(pack_open(p->fd, plan.id, &pack, &e), ERR_VERSION);
-	buf_finish(&file);
-}
-
-/* A flag that may be passed over, with checksums to match. */
-static void
-pack_open__optional_flag(void **state)
-{
-	struct forge f = {.meta = forged_meta};
-	struct digest *d = digest_create();
-	struct packs *p = *state;
-	struct pack *pack;
-	struct buf file = {0};
-	struct err e = {0};
-	char path[4096];
-	uint8_t *foot;
-
-	forge_finish(&f, &file);
-	file.data[15] = 0x80;
-	assert_int_equal(
-	    pack_format_digest(d, file.data, PACK_FORMAT_HEADER, file.data + PACK_FORMAT_HEADER),
-	    ERR_OK);
-	foot = file.data + file.len - PACK_FORMAT_FOOTER;
-	memcpy(foot + 208, file.data + PACK_FORMAT_HEADER, DIGEST_FULL);
-	assert_int_equal(pack_format_digest(d, foot, 336, foot + 336), ERR_OK);
-	assert_int_equal(mkdirat(p->fd, "000000", 0700), 0);
-	test_write_file(packs_path(p, 3, "pack", path), file.data, file.len);
-	assert_err(pack_open(p->fd, 3, &pack, &e), ERR_OK, &e);
-	pack_close(pack);
-	digest_free(d);
 	buf_finish(&file);
 }
 
@@ -596,9 +789,14 @@ main(void)
 	    PACK_TEST(pack_forged__huge_numbers_in_lines),
 	    PACK_TEST(pack_forged__order_of_blocks),
 	    PACK_TEST(pack_forged__tables),
+	    PACK_TEST(pack_forged__found_by_verifying),
+	    PACK_TEST(pack_forged__block_too_long),
+	    PACK_TEST(pack_forged__frame_too_long),
+	    PACK_TEST(pack_forged__zstd_without_checksum),
+	    PACK_TEST(pack_forged__zstd_with_more_behind),
 	    PACK_TEST(pack_forged__claimed_size),
 	    PACK_TEST(pack_open__newer),
-	    PACK_TEST(pack_open__optional_flag),
+	    PACK_TEST(pack_forged__ends),
 	    PACK_TEST(pack_frame_read__wrong_dictionary),
 	};
 
