@@ -377,10 +377,10 @@ cmd_restore_run(const struct cmd_env *env, int argc, char **argv)
 
 const struct cmd cmd_restore = {
     .name = "restore",
-    .synopsis = "[--at DATE] [-e DB[.TABLE]] [--into DB[.TABLE]] [--key KEY] [-n]\n"
-		"       [--force [--delete]] [--clients N] [--no-secondary-indexes]\n"
-		"       [--hard-durability] [-u USER] [-p] [--password-file FILE]\n"
-		"       [--tls-cert CAFILE] TARGET",
+    .synopsis = "[--at DATE] [-e DB[.TABLE]] [--into DB[.TABLE]]\n"
+		"       [--key KEY] [-n] [--force [--delete]] [--clients N]\n"
+		"       [--no-secondary-indexes] [--hard-durability] [-u USER] [-p]\n"
+		"       [--password-file FILE] [--tls-cert CAFILE] TARGET",
     .summary = "put whole snapshots back into a server or a directory",
     .help = "Restore the newest snapshot of every table into TARGET: a server\n"
 	    "(rethinkdb://[USER@]HOST[:PORT]), or a directory in the layout of rethinkdb\n"
@@ -391,19 +391,20 @@ const struct cmd cmd_restore = {
 	    "  -e, --export DB[.TABLE]\n"
 	    "                        this database or table alone; may be repeated\n"
 	    "      --into DB[.TABLE] restore under this name\n"
-	    "      --key KEY         the document with that primary key alone; KEY is JSON, or\n"
-	    "                        a string when it is none\n"
+	    "      --key KEY         the document with that primary key alone; KEY is JSON,\n"
+	    "                        or a string when it is none\n"
 	    "  -n, --dry-run         change nothing; tell what would be written, changed and\n"
 	    "                        deleted, with -v each key\n"
-	    "      --force           write into tables that exist: documents with the same keys\n"
-	    "                        are replaced, others are kept\n"
+	    "      --force           write into tables that exist: documents with the same\n"
+	    "                        keys are replaced, others are kept\n"
 	    "      --delete          with --force: delete the documents that the snapshot has\n"
 	    "                        not, so that the table is exactly the snapshot\n"
 	    "\n"
 	    "Of servers; thinkback-rethinkdb(7) tells which permissions are needed:\n"
 	    "      --clients N       connections that documents are written over (default: 4)\n"
 	    "      --no-secondary-indexes\n"
-	    "                        make no secondary indexes; write hooks are set all the same\n"
+	    "                        make no secondary indexes; write hooks are set all\n"
+	    "                        the same\n"
 	    "      --hard-durability every write is on disk when the server answers it; else\n"
 	    "                        there is one sync at the end of each table\n"
 	    "  -u, --user USER       log in as USER (default: admin)\n"

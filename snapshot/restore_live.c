@@ -25,6 +25,7 @@ struct live {
 	struct connection_options connect;
 	char *user; /* owned */
 	int64_t retry_ms;
+	const struct log *log;
 	struct connection *c; /* owned; NULL while there is none */
 	bool modern;          /* the server is one of 2.4 or later: it has write hooks */
 	struct buf query, answer;
@@ -69,6 +70,7 @@ live_ask_patiently(struct live *l, int made, struct member_span *out, struct err
 	int rc = live_ask(l, made, out, e);
 
 	for (int tries = 0; (rc == ERR_BUSY || rc == ERR_IO) && tries < LIVE_TRIES; tries++) {
+		log_line(l->log, LOG_WARNING, "%s; trying again", e->text);
 		rc = wait_pause(l->retry_ms << tries, l->connect.stop, e);
 		if (rc == ERR_OK)
 			rc = live_ask(l, made, out, e);
@@ -213,9 +215,21 @@ live_make_database(struct live *l, const char *name, struct err *e)
 	return live_ask(l, alter_database(&l->query, name), NULL, e);
 }
 
+/* A connection that is lost leaves open whether the table was made: then it is looked for. */
 static int
 live_create(struct live *l, const struct alter_table *t, struct err *e)
 {
+	struct describe now = {0};
+	int rc;
+
+	buf_clear(&l->query);
+	rc = live_ask(l, alter_create(&l->query, t), NULL, e);
+	if (rc != ERR_IO || live_connected(l, e) != ERR_OK)
+		return rc;
+	rc = describe_info(l->c, &t->table, &now, e);
+	describe_finish(&now);
+	if (rc != ERR_ABSENT)
+		return rc;
 	buf_clear(&l->query);
 	return live_ask(l, alter_create(&l->query, t), NULL, e);
 }
@@ -567,6 +581,7 @@ live_set_up(struct live *l, const struct restore *r, struct err *e)
 	if (l->user == NULL)
 		return err_nomem(e);
 	l->retry_ms = server->retry_ms > 0 ? server->retry_ms : LIVE_RETRY;
+	l->log = r->options->log;
 	o->user = l->user;
 	o->password = server->password;
 	o->password_len = server->password_len;
