@@ -377,10 +377,7 @@ cmd_restore_run(const struct cmd_env *env, int argc, char **argv)
 
 const struct cmd cmd_restore = {
     .name = "restore",
-    .synopsis = "[--at DATE] [-e DB[.TABLE]] [--into DB[.TABLE]]\n"
-		"       [--key KEY] [-n] [--force [--delete]] [--clients N]\n"
-		"       [--no-secondary-indexes] [--hard-durability] [-u USER] [-p]\n"
-		"       [--password-file FILE] [--tls-cert CAFILE] TARGET",
+    .synopsis = "[--at DATE] [-e DB[.TABLE]] [OPTION ...] TARGET",
     .summary = "put whole snapshots back into a server or a directory",
     .help = "Restore the newest snapshot of every table into TARGET: a server\n"
 	    "(rethinkdb://[USER@]HOST[:PORT]), or a directory in the layout of rethinkdb\n"
