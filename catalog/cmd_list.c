@@ -16,19 +16,6 @@ struct list {
 	uint64_t shown;   /* snapshots printed */
 };
 
-static bool
-list_wants(const struct list *l, const char *database, const char *table)
-{
-	size_t len = strlen(database);
-
-	if (l->only == NULL)
-		return true;
-	if (strncmp(l->only, database, len) != 0)
-		return false;
-	return l->only[len] == '\0' ||
-	       (l->only[len] == '.' && strcmp(l->only + len + 1, table) == 0);
-}
-
 static void
 list_json(const struct tables_table *t, const struct snapshots_snapshot *s)
 {
@@ -73,7 +60,7 @@ list_table(struct list *l, const struct tables_table *t, struct err *e)
 	struct snapshots_snapshot s = {0};
 	int rc;
 
-	if (!list_wants(l, t->database, t->name))
+	if (!tables_match(&l->only, l->only != NULL, t->database, t->name))
 		return ERR_OK;
 	while ((rc = snapshots_next(l->cat, t->id, s.id, &s, e)) == ERR_OK) {
 		if (l->env->json)

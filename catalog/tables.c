@@ -44,6 +44,19 @@ tables_name_valid(const char *name, size_t len)
 	return true;
 }
 
+bool
+tables_match(const char *const *only, size_t n, const char *database, const char *table)
+{
+	size_t len = strlen(database);
+
+	for (size_t i = 0; i < n; i++)
+		if (strncmp(only[i], database, len) == 0 &&
+		    (only[i][len] == '\0' ||
+			(only[i][len] == '.' && strcmp(only[i] + len + 1, table) == 0)))
+			return true;
+	return n == 0;
+}
+
 /* ---- rows ---- */
 
 static bool

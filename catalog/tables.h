@@ -31,6 +31,13 @@ struct tables_table {
 bool tables_name_valid(const char *name, size_t len);
 
 /*
+ * tables_match(only, n, database, table):
+ * Whether one of the ${n} texts at ${only}, "DB" or "DB.TABLE" each, names the table or its
+ * database; without any of them every table does. Pure.
+ */
+bool tables_match(const char *const *only, size_t n, const char *database, const char *table);
+
+/*
  * tables_database_find(c, name, out, e), tables_database_get(c, id, out, e),
  * tables_find(c, database, table, out, e), tables_get(c, id, out, e):
  * Look one up. Return ERR_OK, ERR_ABSENT (no text), or a failure. Only databases and tables with at

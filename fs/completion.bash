@@ -45,7 +45,7 @@ _thinkback_words() {
 
 _thinkback() {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command='' i
-	local commands='init snapshot mount ls cat list queue worker check'
+	local commands='init snapshot mount ls cat list queue worker check restore export'
 	COMPREPLY=()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
@@ -60,7 +60,8 @@ _thinkback() {
 	-e | --export) _thinkback_tables "$word" && return ;;
 	--conflict) _thinkback_words 'replace keep newer-loses' "$word" && return ;;
 	--state) _thinkback_words 'pending running done failed cancelled' "$word" && return ;;
-	-o | -u | --user | --at | --max-rate | --ready-fd | --parent-fd) return ;;
+	-o | -u | --user | --at | --max-rate | --ready-fd | --parent-fd | --into | --key | \
+		--clients) return ;;
 	esac
 	case $command,$word in
 	,-*) _thinkback_words '--repo --quiet --verbose --json --version --help' "$word" ;;
@@ -74,14 +75,20 @@ _thinkback() {
 		_thinkback_words '--target --once --conflict --user --password-file --tls-cert --deep
 			--parent-fd --json --help' "$word"
 		;;
+	restore,-*)
+		_thinkback_words "--at --export --into --key --dry-run --force --delete --clients \
+			--no-secondary-indexes --hard-durability --user --password --password-file \
+			--tls-cert --json --help" "$word"
+		;;
+	export,-*) _thinkback_words '--at --export --overwrite-file --json --help' "$word" ;;
 	check,-*) _thinkback_words '--read-data --json --help' "$word" ;;
 	queue,-*)
 		_thinkback_words '--state --export --all-failed --payload --conflict --force --target --user
 			--password-file --tls-cert --deep --json --help' "$word"
 		;;
 	*,-*) _thinkback_words '--json --help' "$word" ;;
-	snapshot,*) _thinkback_files -f "$word" ;;
-	init,* | mount,*) _thinkback_files -d "$word" ;;
+	snapshot,* | export,*) _thinkback_files -f "$word" ;;
+	init,* | mount,* | restore,*) _thinkback_files -d "$word" ;;
 	ls,* | cat,*) _thinkback_paths "$word" ;;
 	list,*) _thinkback_tables "$word" ;;
 	queue,*)

@@ -40,6 +40,8 @@ _thinkback() {
 		'queue:look at the restore queue'
 		'worker:carry out restores'
 		'check:verify the repository'
+		'restore:put whole snapshots back into a server or a directory'
+		'export:write an archive that rethinkdb restore reads'
 	)
 	_arguments -C \
 		'(-r --repo)'{-r,--repo}'[repository]:repository:_directories' \
@@ -95,6 +97,23 @@ _thinkback() {
 				'--tls-cert=[use TLS and trust]:file of certificates:_files' \
 				'--deep[write deeply nested documents]' \
 				'--parent-fd=[end with it]:file descriptor:'
+			;;
+		restore)
+			_arguments '--json' '--help' '--at=[not newer than]:date:' \
+				'*'{-e,--export}'[this alone]:database or table:_thinkback_tables' \
+				'--into=[under this name]:database or table:' '--key=[this document alone]:key:' \
+				'(-n --dry-run)'{-n,--dry-run}'[change nothing]' \
+				'--force[write into tables that exist]' \
+				'--delete[delete what the snapshot has not]' '--clients=[connections]:number:' \
+				'--no-secondary-indexes[make no indexes]' '--hard-durability[each write is on disk]' \
+				'(-u --user)'{-u,--user}'[log in as]:user:' '(-p --password)'{-p,--password}'[ask for it]' \
+				'--password-file=[read it from]:file:_files' '--tls-cert=[use TLS]:file:_files' \
+				'1:target:_directories'
+			;;
+		export)
+			_arguments '--json' '--help' '--at=[not newer than]:date:' \
+				'*'{-e,--export}'[this alone]:database or table:_thinkback_tables' \
+				'--overwrite-file[replace it]' '1:file:_files'
 			;;
 		check) _arguments '--json' '--help' '--read-data[read every byte]' ;;
 		esac

@@ -79,7 +79,7 @@ capture_close(struct capture *c)
 static bool
 run_wants(const struct run *r, const char *database, const char *table)
 {
-	return source_wanted(r->options->only, r->options->n_only, database, table);
+	return tables_match(r->options->only, r->options->n_only, database, table);
 }
 
 /* The table of that name, new when it is not known; NULL when out of memory or over the limit. */

@@ -164,7 +164,7 @@ cmd_export_run(const struct cmd_env *env, int argc, char **argv)
 
 const struct cmd cmd_export = {
     .name = "export",
-    .synopsis = "[--at DATE] [-e DB[.TABLE]] [--overwrite-file] FILE.tar.gz",
+    .synopsis = "[--at DATE] [-e DB[.TABLE]] [OPTION ...] FILE.tar.gz",
     .summary = "write an archive that rethinkdb restore reads",
     .help = "Write the newest snapshot of every table to an archive in the form of rethinkdb\n"
 	    "dump, comparing every document with its digest. FILE - is standard output.\n"

@@ -10,13 +10,14 @@
 #define DOCUMENTS_PAGE 512 /* versions looked up at a time */
 
 struct documents {
-	struct catalog *cat;                          /* not owned */
-	struct store *store;                          /* not owned */
-	int64_t table_id, snapshot_id;                /* what is read */
-	struct digest *digest;                        /* owned */
-	struct buf bytes;                             /* the document at hand */
-	size_t n, next;                               /* rows in the page, rows handed out */
-	bool last;                                    /* no page behind this one */
+	struct catalog *cat;           /* not owned */
+	struct store *store;           /* not owned */
+	int64_t table_id, snapshot_id; /* what is read */
+	struct digest *digest;         /* owned */
+	struct buf bytes;              /* the document at hand */
+	size_t n, next;                /* rows in the page, rows handed out */
+	bool last;                     /* no page behind this one */
+	struct key only;               /* the document that is wanted; len 0: all of them */
 	struct versions_version page[DOCUMENTS_PAGE]; /* rows in key order */
 };
 
@@ -51,6 +52,24 @@ documents_close(struct documents *d)
 	free(d);
 }
 
+void
+documents_only(struct documents *d, const struct key *key)
+{
+	d->only = *key;
+}
+
+/* The one document that is wanted is a page of its own. */
+static int
+documents_page_only(struct documents *d, struct err *e)
+{
+	int rc = versions_find(d->cat, d->table_id, d->snapshot_id, &d->only, d->page, e);
+
+	d->last = true;
+	d->next = 0;
+	d->n = rc == ERR_OK;
+	return rc == ERR_ABSENT ? ERR_END : rc;
+}
+
 /* Read the page behind the one at hand. */
 static int
 documents_page(struct documents *d, struct err *e)
@@ -61,6 +80,8 @@ documents_page(struct documents *d, struct err *e)
 
 	if (d->last)
 		return ERR_END;
+	if (d->only.len > 0)
+		return documents_page_only(d, e);
 	if (d->n > 0)
 		after = d->page[d->n - 1].key;
 	rc = versions_page(d->cat, d->table_id, d->snapshot_id, &after, false, &open_end, d->page,
@@ -89,16 +110,25 @@ documents_verify(struct documents *d, const struct versions_version *v, struct e
 }
 
 int
+documents_skim(struct documents *d, const struct versions_version **version, struct err *e)
+{
+	int rc = d->next < d->n ? ERR_OK : documents_page(d, e);
+
+	if (rc == ERR_OK)
+		*version = &d->page[d->next++];
+	return rc;
+}
+
+int
 documents_next(struct documents *d, const struct versions_version **version,
     const struct buf **bytes, struct err *e)
 {
 	const struct versions_version *v;
 	size_t size;
-	int rc = d->next < d->n ? ERR_OK : documents_page(d, e);
+	int rc = documents_skim(d, &v, e);
 
 	if (rc != ERR_OK)
 		return rc;
-	v = &d->page[d->next++];
 	buf_clear(&d->bytes);
 	rc = store_read(
 	    d->store, (uint64_t)v->pack_id, v->ordinal, 0, SIZE_MAX, &d->bytes, &size, e);

@@ -17,7 +17,8 @@ struct documents;
 
 /*
  * documents_open(cat, store, snapshot, out, e):
- * Start before the first document of ${snapshot}. ${cat} and ${store} must outlive it. Return
+ * Start before the first document of ${snapshot}. ${cat} and ${store} must outlive it; without
+ * ${store} (NULL) only documents_skim is allowed. Return
  * ERR_OK and set ${out}, to be closed with documents_close; or ERR_NOMEM.
  */
 int documents_open(struct catalog *cat, struct store *store,
@@ -25,6 +26,15 @@ int documents_open(struct catalog *cat, struct store *store,
 
 /* documents_close(d): close; ${d} may be NULL. */
 void documents_close(struct documents *d);
+
+/* documents_only(d, key): hand out the document with that key alone, before any other call. */
+void documents_only(struct documents *d, const struct key *key);
+
+/*
+ * documents_skim(d, version, e):
+ * The next document as documents_next hands it out, but without its bytes, which are not read.
+ */
+int documents_skim(struct documents *d, const struct versions_version **version, struct err *e);
 
 /*
  * documents_next(d, version, bytes, e):

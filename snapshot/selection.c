@@ -6,26 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Whether ${only} is the name of the database, or of the table in it. */
-static bool
-selection_names(const char *only, const char *database, const char *table)
-{
-	size_t len = strlen(database);
-
-	if (strncmp(only, database, len) != 0)
-		return false;
-	return only[len] == '\0' || (only[len] == '.' && strcmp(only + len + 1, table) == 0);
-}
-
-bool
-selection_wants(const char *const *only, size_t n, const char *database, const char *table)
-{
-	for (size_t i = 0; i < n; i++)
-		if (selection_names(only[i], database, table))
-			return true;
-	return n == 0;
-}
-
 /* The newest snapshot of ${table} that is not newer than the date. */
 static int
 selection_choose(struct catalog *cat, const struct selection_options *o, int64_t table_id,
@@ -69,7 +49,7 @@ selection_database(struct catalog *cat, const struct selection_options *o, int64
 	int rc;
 
 	while ((rc = tables_next(cat, database_id, item.table.name, &item.table, e)) == ERR_OK) {
-		if (!selection_wants(o->only, o->n_only, item.table.database, item.table.name))
+		if (!tables_match(o->only, o->n_only, item.table.database, item.table.name))
 			continue;
 		rc = selection_choose(cat, o, item.table.id, &item.snapshot, e);
 		if (rc == ERR_OK)
@@ -91,8 +71,8 @@ selection_complete(const struct selection *s, const struct selection_options *o,
 	for (size_t i = 0; i < o->n_only; i++) {
 		bool found = false;
 		for (size_t k = 0; k < s->n && !found; k++)
-			found = selection_names(
-			    o->only[i], s->items[k].table.database, s->items[k].table.name);
+			found = tables_match(
+			    &o->only[i], 1, s->items[k].table.database, s->items[k].table.name);
 		if (!found)
 			return err_set(e, ERR_ABSENT, "there is no snapshot of %s%s%s", o->only[i],
 			    o->has_date ? " at or before " : "", date);

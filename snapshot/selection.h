@@ -44,10 +44,4 @@ int selection_make(struct catalog *cat, const struct selection_options *options,
 /* selection_finish(s): free what it holds. */
 void selection_finish(struct selection *s);
 
-/*
- * selection_wants(only, n, database, table):
- * Whether ${only} (none: everything) names the table or its database. Pure.
- */
-bool selection_wants(const char *const *only, size_t n, const char *database, const char *table);
-
 #endif

@@ -204,19 +204,6 @@ source_open_server(
 	return ERR_OK;
 }
 
-bool
-source_wanted(const char *const *only, size_t n_only, const char *database, const char *table)
-{
-	size_t len = strlen(database);
-
-	for (size_t i = 0; i < n_only; i++)
-		if (strncmp(only[i], database, len) == 0 &&
-		    (only[i][len] == '\0' ||
-			(only[i][len] == '.' && strcmp(only[i] + len + 1, table) == 0)))
-			return true;
-	return n_only == 0;
-}
-
 void
 source_close(struct source *s)
 {

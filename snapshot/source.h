@@ -102,12 +102,6 @@ int source_open_server(
     const char *address, const struct source_server *server, struct source **out, struct err *e);
 
 /*
- * source_wanted(only, n_only, database, table):
- * Whether a list of "DB" and "DB.TABLE" has that table; an empty list has all. Pure.
- */
-bool source_wanted(const char *const *only, size_t n_only, const char *database, const char *table);
-
-/*
  * source_open(path, out, e):
  * Open what is at ${path} and find out its kind and dates; of an archive only the first entry is
  * read. Return ERR_OK and set ${out}, to be closed with source_close; ERR_FORMAT or ERR_TRUNCATED

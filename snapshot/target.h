@@ -65,6 +65,7 @@ struct target_table {
 	const char *primary_key;
 	const void *config; /* canonical JSON of the table's configuration */
 	size_t config_len;
+	bool exact; /* the documents are all that the table is to have: what is there is dropped */
 	/* Called often while at work, may be NULL. Another result than ERR_OK gives up with it. */
 	int (*step)(void *arg, struct err *e);
 	void *arg;                          /* handed to step */

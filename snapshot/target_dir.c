@@ -334,7 +334,7 @@ target_dir_merge(struct target_dir_batch *b, struct err *e)
 	bool same = false;
 	int rc = target_dir_enter(b, e);
 
-	if (rc == ERR_OK)
+	if (rc == ERR_OK && !b->table->exact)
 		rc = target_dir_load(b, e);
 	if (rc == ERR_OK)
 		rc = target_dir_info_same(b, &same, e);

@@ -190,7 +190,7 @@ live_add_table(struct live *l, const char *database, const struct member_span *v
 	t = &l->tables[l->n];
 	memcpy(t->database, database, strlen(database) + 1);
 	rc = live_name(value, t->name, e);
-	if (rc == ERR_OK && source_wanted(l->server.only, l->server.n_only, t->database, t->name))
+	if (rc == ERR_OK && tables_match(l->server.only, l->server.n_only, t->database, t->name))
 		l->n++;
 	return rc;
 }
