@@ -24,6 +24,7 @@ killed() {
 	tb --json list | jq -r .date | sort | uniq -c | awk '{ print $1, $2 }' >"$work/dates"
 	grep -qx "6 $day1" "$work/dates" || fail 'the snapshots before'
 	! grep -vxE "6 ($day1|$day2|$day3)" "$work/dates" || fail "an archive in part"
+	grep -q "$day3" "$work/dates" || [ "$status" -ne 0 ] || fail "status 0 without all archives"
 	expect 0 tb check --read-data
 	expect 0 tb snapshot "$second" "$third"
 	tb --json list | jq -c 'del(.verified, .snapshot, .stored_bytes)' >"$work/got"
@@ -58,15 +59,19 @@ rm -r "$repo"
 cp -a "$work/fresh" "$repo"
 exec 9>>"$repo/lock"
 flock -x 9 2>/dev/null || fail 'lock'
-python3 - "$repo/lock" <<-'END' &
+python3 - "$repo/lock" "$work/locked" <<-'END' &
 	import fcntl, sys, time
 	with open(sys.argv[1], "r+b") as f:
 	    fcntl.lockf(f, fcntl.LOCK_EX)
+	    open(sys.argv[2], "w").close()
 	    time.sleep(60)
 END
 locker=$!
 later kill "$locker"
-sleep 0.5
+for _ in $(seq 200); do
+	[ ! -e "$work/locked" ] || break
+	sleep 0.1
+done
 expect 1 tb snapshot "$second"
 complaint 'another|lock'
 expect 0 tb list
