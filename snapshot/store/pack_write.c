@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WRITE_RUN (4u << 20) /* bytes of index blocks that are gathered */
+#define WRITE_RUN (1u << 20) /* bytes of index blocks that are gathered */
 
 struct pack_writer {
 	struct packfile_writer *file;    /* owned */

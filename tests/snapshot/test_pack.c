@@ -92,6 +92,13 @@ pack_round_trip__many(void **state)
 	round_trip(*state, &(struct packs_plan){.id = 1023, .lines = 10000, .most = 300});
 }
 
+/* So many lines that the index lies in several places between the frames. */
+static void
+pack_round_trip__long_index(void **state)
+{
+	round_trip(*state, &(struct packs_plan){.id = 1, .lines = 70000, .most = 60});
+}
+
 static void
 pack_round_trip__large_and_small(void **state)
 {
@@ -679,6 +686,7 @@ main(void)
 	    PACK_TEST(pack_round_trip__one),
 	    PACK_TEST(pack_round_trip__smallest_documents),
 	    PACK_TEST(pack_round_trip__many),
+	    PACK_TEST(pack_round_trip__long_index),
 	    PACK_TEST(pack_round_trip__large_and_small),
 	    PACK_TEST(pack_round_trip__dictionary),
 	    PACK_TEST(pack_round_trip__deletions),

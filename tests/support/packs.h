@@ -67,7 +67,10 @@ struct reading {
 	struct pack *pack;
 	struct pack_reader *reader;
 	struct digest *digest;
-	struct buf frame;    /* scratch */
+	struct buf frame;    /* the frame read last */
+	bool has_frame;      /* it holds one; the next two tell which */
+	uint64_t number;     /* of the frame in the pack */
+	uint32_t first;      /* its first ordinal */
 	struct buf document; /* what should be there */
 	unsigned refused;    /* calls that said ERR_CORRUPT, allowed only with damaged */
 	bool damaged;        /* the file was damaged on purpose */
