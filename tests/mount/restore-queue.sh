@@ -41,7 +41,7 @@ python3 - "$work/out" <<'END'
 import json, sys, datetime
 rows = [json.loads(line) for line in open(sys.argv[1], encoding="utf-8")]
 fields = ["id", "state", "database", "table", "name", "documents", "bytes", "attempts", "created",
-    "updated", "not_before", "lease_until", "owner", "error"]
+    "updated", "not_before", "lease_until", "owner", "conflict", "target", "undone", "error"]
 assert [list(row) for row in rows] == [fields] * 5, rows
 assert [row["state"] for row in rows] == ["pending"] * 2 + ["failed"] * 3, rows
 assert [row["name"] for row in rows[2:]] == ["bad.json", "a\x1b[31m\nb.json", "\ufffd\u00e9.json"]
