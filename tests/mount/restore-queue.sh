@@ -115,8 +115,8 @@ equal '{"event":"worker","done":1,"failed":0,"put_off":0}' "$(cat "$work/out")" 
 equal 333 "$(jq '.[0].order_no' "$work/target/shop/orders.json")" 'the order'
 expect 2 tb worker --parent-fd x
 expect 2 tb worker there
-expect 1 tb worker --once --target rethinkdb://localhost
-complaint 'rethinkdb://localhost'
+expect 1 tb worker --once --target ftp://localhost
+complaint "ftp://localhost: a server is written as rethinkdb://"
 
 # It works until it is told to stop, and ends with its parent.
 "$THINKBACK" -r "$repo" worker --target "$work/target" >"$work/worker.log" 2>&1 &
