@@ -41,7 +41,7 @@ python3 - "$work/out" <<'END'
 import json, sys, datetime
 rows = [json.loads(line) for line in open(sys.argv[1], encoding="utf-8")]
 fields = ["id", "state", "database", "table", "name", "documents", "bytes", "attempts", "created",
-    "updated", "not_before", "lease_until", "owner", "error"]
+    "updated", "not_before", "lease_until", "owner", "conflict", "target", "undone", "error"]
 assert [list(row) for row in rows] == [fields] * 5, rows
 assert [row["state"] for row in rows] == ["pending"] * 2 + ["failed"] * 3, rows
 assert [row["name"] for row in rows[2:]] == ["bad.json", "a\x1b[31m\nb.json", "\ufffd\u00e9.json"]
@@ -115,8 +115,8 @@ equal '{"event":"worker","done":1,"failed":0,"put_off":0}' "$(cat "$work/out")" 
 equal 333 "$(jq '.[0].order_no' "$work/target/shop/orders.json")" 'the order'
 expect 2 tb worker --parent-fd x
 expect 2 tb worker there
-expect 1 tb worker --once --target rethinkdb://localhost
-complaint 'rethinkdb://localhost'
+expect 1 tb worker --once --target ftp://localhost
+complaint "ftp://localhost: a server is written as rethinkdb://"
 
 # It works until it is told to stop, and ends with its parent.
 "$THINKBACK" -r "$repo" worker --target "$work/target" >"$work/worker.log" 2>&1 &
