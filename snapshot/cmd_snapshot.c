@@ -310,6 +310,26 @@ read_password(struct snapshot *s)
 	return rc == ERR_OK ? CMD_DONE : cmd_fail(s->env, &e);
 }
 
+/*
+ * Whether ${rc} is the fault of one source, so that the next one can be taken. After anything else,
+ * as a full disk, going on would leave a gap in the dates that could not be filled afterwards.
+ */
+static bool
+job_source_fault(int rc)
+{
+	switch (rc) {
+	case ERR_ABSENT:
+	case ERR_FORMAT:
+	case ERR_KEY:
+	case ERR_LIMIT:
+	case ERR_ORDER:
+	case ERR_TRUNCATED:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static int
 run_jobs(struct snapshot *s, const struct repo *repo, char **paths)
 {
@@ -328,8 +348,11 @@ run_jobs(struct snapshot *s, const struct repo *repo, char **paths)
 		rc = capture_open(repo, &s->env->log, &s->capture, &e);
 	if (rc != ERR_OK)
 		return cmd_fail(s->env, &e);
-	for (size_t i = 0; i < s->n_jobs && cmd_stop == 0; i++) {
-		if (job_run(s, &s->jobs[i], &e) == ERR_OK)
+	for (size_t i = 0; i < s->n_jobs && (rc == ERR_OK || job_source_fault(rc)); i++) {
+		rc = cmd_stop != 0
+			 ? err_set(&e, ERR_INTR, "interrupted before %s was taken", s->jobs[i].path)
+			 : job_run(s, &s->jobs[i], &e);
+		if (rc == ERR_OK)
 			continue;
 		cmd_fail(s->env, &e);
 		s->failed = true;

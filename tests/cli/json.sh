@@ -10,10 +10,7 @@ json() {
 	shift
 	expect "$want" tb --json "$@"
 	cp "$work/out" "$work/before"
-	while IFS= read -r line; do
-		python3 -m json.tool <<<"$line" >/dev/null || fail "$*: no JSON: $line"
-		[[ $line == '{'*'}' ]] || fail "$*: no object: $line"
-	done <"$work/before"
+	oracle objects "$work/before" || fail "$*"
 	[ "$1" = snapshot ] || [ "$1" = init ] || {
 		expect "$want" tb "$@" --json
 		sed -E 's/"verified":"[^"]*"/"verified":null/' "$work/out" >"$work/behind"

@@ -24,6 +24,7 @@ killed() {
 	tb --json list | jq -r .date | sort | uniq -c | awk '{ print $1, $2 }' >"$work/dates"
 	grep -qx "6 $day1" "$work/dates" || fail 'the snapshots before'
 	! grep -vxE "6 ($day1|$day2|$day3)" "$work/dates" || fail "an archive in part"
+	grep -q "$day3" "$work/dates" || [ "$status" -ne 0 ] || fail "status 0 without all archives"
 	expect 0 tb check --read-data
 	expect 0 tb snapshot "$second" "$third"
 	tb --json list | jq -c 'del(.verified, .snapshot, .stored_bytes)' >"$work/got"

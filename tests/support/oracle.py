@@ -355,6 +355,13 @@ def generate(out, top, count):
             tar.addfile(entry, io.BytesIO(data))
 
 
+def objects(path):
+    """Each line of a file is a JSON object."""
+    with open(path, "rb") as f:
+        for line in f:
+            expect(isinstance(json.loads(line), dict), "no object:", line)
+
+
 def cut(path, out, percent):
     """The first PERCENT of a file."""
     with open(path, "rb") as f, open(out, "wb") as g:
@@ -378,8 +385,8 @@ def flip(path, offset):
         f.write(bytes([byte ^ 0xFF]))
 
 
-COMMANDS = {f.__name__: f for f in (counts, tree, mounted, intact, wire, archive, generate, cut, cut_inside,
-                                    flip)}
+COMMANDS = {f.__name__: f for f in (counts, tree, mounted, intact, wire, archive, generate,
+                                    objects, cut, cut_inside, flip)}
 COMMANDS["info"] = print_info
 
 if __name__ == "__main__":
