@@ -19,9 +19,8 @@
 
 #define RESTORE_CLIENTS 4      /* connections that documents are written over, unless set */
 #define RESTORE_CLIENTS_MAX 64 /* at most */
-#define RESTORE_DEPTH_MAX                                                                          \
-	1500 /* nesting of a document that is sent to a server: deeper ones can                    \
-		end its process */
+/* Nesting of a document that is sent to a server: deeper ones can end its process. */
+#define RESTORE_DEPTH_MAX 1500
 
 /* A table on its way back. */
 struct restore_table {

@@ -69,7 +69,10 @@ live_ask_patiently(struct live *l, int made, struct member_span *out, struct err
 {
 	int rc = live_ask(l, made, out, e);
 
-	for (int tries = 0; (rc == ERR_BUSY || rc == ERR_IO) && tries < LIVE_TRIES; tries++) {
+	for (int tries = 0; tries < LIVE_TRIES; tries++) {
+		bool lost = rc == ERR_IO && (l->c == NULL || !connection_usable(l->c));
+		if (!lost && rc != ERR_BUSY)
+			break;
 		log_line(l->log, LOG_WARNING, "%s; trying again", e->text);
 		rc = wait_pause(l->retry_ms << tries, l->connect.stop, e);
 		if (rc == ERR_OK)

@@ -110,11 +110,11 @@ static int
 load_send(struct load_worker *w, struct err *e)
 {
 	const struct restore_load_options *o = &w->l->o;
-	int rc;
 
 	for (int tries = 0;; tries++) {
-		rc = load_try(w, e);
-		if ((rc != ERR_IO && rc != ERR_BUSY) || tries == LOAD_TRIES)
+		int rc = load_try(w, e);
+		bool lost = rc == ERR_IO && (w->c == NULL || !connection_usable(w->c));
+		if ((!lost && rc != ERR_BUSY) || tries == LOAD_TRIES)
 			return rc;
 		log_line(o->log, LOG_WARNING, "%s.%s: %s; trying again", o->table.database,
 		    o->table.name, e->text);

@@ -6,9 +6,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define ALTER_TEXT_MAX (32u << 20) /* bytes of a document that goes in as text: escaped, at most   \
-				    */
-				   /* twice as many */
+/* Bytes of the longest document that goes in as text: escaped, it may be twice as long. */
+#define ALTER_TEXT_MAX (32u << 20)
 
 static int
 alter_string(struct buf *out, const char *s)

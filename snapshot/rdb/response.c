@@ -81,6 +81,12 @@ response_runtime(unsigned kind, const char *text, struct err *e)
 {
 	bool gone = strstr(text, "does not exist") != NULL;
 
+	/* Some terms let a missing permission out as an internal error. */
+	if (strncmp(text, "Unexpected exception: ", 22) == 0 &&
+	    strstr(text, "does not have the required") != NULL) {
+		kind = KIND_PERMISSION;
+		text += 22;
+	}
 	if (kind == KIND_PERMISSION)
 		return err_set(e, ERR_DENIED,
 		    "%s Grant it as admin with r.grant, or name another user with -u", text);

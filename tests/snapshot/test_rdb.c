@@ -402,6 +402,11 @@ response__errors(void **state)
 	(void)state;
 
 	response_is("{\"t\":1,\"r\":[3]}", ERR_OK, "");
+	response_is(
+	    "{\"t\":18,\"e\":1000000,\"r\":[\"Unexpected exception: User `bob` does not have the "
+	    "required `config` permission.\"]}",
+	    ERR_DENIED,
+	    "User `bob` does not have the required `config` permission. Grant it as admin");
 	response_is("{\"t\":18,\"e\":6000000,\"r\":[\"User `bob` does not have the required "
 		    "`read` permission.\"],\"b\":[]}",
 	    ERR_DENIED, "`read` permission. Grant it as admin");
