@@ -38,6 +38,9 @@ equal 2026-11-20T03:00:01Z \
 	"$(jq -r 'select(.name == "SKU-0001.json") | .mtime' "$work/before")" 'mtime of a changed document'
 equal "2026-11-18T03:00:00Z 2" \
 	"$(jq -r 'select(.name == "SKU-0002.json") | "\(.mtime) \(.nlink)"' "$work/before")" 'an unchanged document'
+tb cat shop/products/shard-00/latest/SKU-0001.json >"$work/document"
+equal "$(stat -c %s "$work/document")" \
+	"$(jq -r 'select(.name == "SKU-0001.json") | .size' "$work/before")" 'size of a document'
 json 1 ls nothing
 
 # Words for people are not mixed in, and a terminal's colours neither.

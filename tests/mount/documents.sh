@@ -6,7 +6,7 @@
 repository
 mount_start
 
-# 18,599 documents over three dates are 6,654 different versions.
+# Each version of a document is one inode, at however many dates it shows.
 equal "$(oracle counts "$first" "$second" "$third" |
 	awk '{ documents += $3; versions += $4 + $5 } END { print documents, versions }')" \
 	"$(oracle mounted "$mnt" "$first" "$second" "$third")" 'documents and inodes'
