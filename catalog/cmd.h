@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Exit codes (DESIGN: the same for every command). */
+/* Exit codes, the same for every command. */
 enum cmd_exit {
 	CMD_DONE = 0,
 	CMD_FAILED = 1,
