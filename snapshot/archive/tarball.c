@@ -1,16 +1,44 @@
 /* Writing dump archives: the contracts are in tarball.h. */
 #include "snapshot/archive/tarball.h"
 
+#include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <archive.h>
 #include <archive_entry.h>
 
+#define TARBALL_BLOCK 65536 /* bytes written at a time */
+
 struct tarball {
 	struct archive *archive; /* owned */
+	int fd;                  /* not owned */
+	bool aborted;            /* what libarchive writes on its way out is dropped */
 	int64_t date;            /* of all members, seconds */
 	uint64_t left;           /* bytes that the open member still has to get */
 };
+
+/*
+ * What libarchive calls to write. An archive that is given up must not get the end marks that
+ * archive_write_free writes: on a pipe it would pass for a whole one. archive_write_fail keeps them
+ * back too, but leaves the compressor's memory behind.
+ */
+static la_ssize_t
+tarball_put(struct archive *archive, void *arg, const void *data, size_t len)
+{
+	const struct tarball *t = arg;
+	ssize_t n;
+
+	if (t->aborted)
+		return (la_ssize_t)len;
+	do
+		n = write(t->fd, data, len);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		archive_set_error(archive, errno, "write failed");
+	return n;
+}
 
 static int
 tarball_failed(const struct tarball *t, struct err *e)
@@ -32,9 +60,12 @@ tarball_create(int fd, int64_t date, struct tarball **out, struct err *e)
 		return err_nomem(e);
 	}
 	t->date = date;
+	t->fd = fd;
 	if (archive_write_set_format_pax_restricted(t->archive) != ARCHIVE_OK ||
 	    archive_write_add_filter_gzip(t->archive) != ARCHIVE_OK ||
-	    archive_write_open_fd(t->archive, fd) != ARCHIVE_OK) {
+	    archive_write_set_bytes_per_block(t->archive, TARBALL_BLOCK) != ARCHIVE_OK ||
+	    archive_write_set_bytes_in_last_block(t->archive, 1) != ARCHIVE_OK ||
+	    archive_write_open(t->archive, t, NULL, tarball_put, NULL) != ARCHIVE_OK) {
 		int rc = tarball_failed(t, e);
 		tarball_abort(t);
 		return rc;
@@ -48,7 +79,7 @@ tarball_abort(struct tarball *t)
 {
 	if (t == NULL)
 		return;
-	archive_write_fail(t->archive);
+	t->aborted = true;
 	archive_write_free(t->archive);
 	free(t);
 }
