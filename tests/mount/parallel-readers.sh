@@ -15,7 +15,7 @@ reader() {
 		[ $((n % 2)) -eq 0 ] && day=$day2 want=$work/want2
 		mkdir -p "$work/got$n/$table"
 		for shard in "$mnt/$table"/shard-*; do
-			cp -R "$shard/$day/." "$work/got$n/$table"
+			cp -R --remove-destination "$shard/$day/." "$work/got$n/$table"
 		done
 		rm "$work/got$n/$table/.table.json"
 		diff -r "$want/$table" "$work/got$n/$table" || return 1

@@ -35,6 +35,7 @@ mkdir "$work/again"
 rsync -aH "$mnt/" "$work/again/"
 mount_stop
 for tree in "$work/copy" "$work/again"; do
+	chmod -R u+w "$tree"
 	while read -r config; do
 		jq -cS 'del(.snapshot, .source)' "$config" >"$work/config"
 		cp --remove-destination "$work/config" "$config"
