@@ -44,6 +44,23 @@ for moment in mnt backups; do
 	done
 done
 
+# A mount that is busy, as somebody looks at it, and again when the demo clears up.
+mkdir "$work/shim"
+cat >"$work/shim/fusermount3" <<-END
+	#!/bin/sh
+	for n in 1 2; do
+		if [ ! -e "$work/shim/tried\$n" ]; then
+			touch "$work/shim/tried\$n"
+			exit 1
+		fi
+	done
+	exec "$(command -v fusermount3)" "\$@"
+END
+chmod +x "$work/shim/fusermount3"
+expect 1 env TMPDIR="$work/tmp" THINKBACK="$THINKBACK" PATH="$work/shim:$PATH" "$root/tests/demo"
+[ -e "$work/shim/tried2" ] || fail 'the mount was never busy'
+soon 5 clean || fail "left behind by a busy mount: $(left)"
+
 # A demo that cannot do its job says so.
 expect 1 env TMPDIR="$work/tmp" THINKBACK=/bin/false "$root/tests/demo"
 says err 'the demo failed'
