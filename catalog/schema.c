@@ -188,8 +188,11 @@ static const char QUEUE_REPLACED[] =
     "   ELSE strftime('%Y-%m-%dT%H-%M-%SZ', undone / 1000, 'unixepoch') END AS undone, error"
     " FROM restores ORDER BY id;";
 
+/* What a run saved besides its tables. */
+static const char CATALOG_RECORDS[] = "ALTER TABLE runs ADD COLUMN record TEXT;";
+
 static const struct db_step CATALOG_STEPS[] = {
-    {1, CATALOG_SNAPSHOTS}, {1, CATALOG_PACKS}, {1, CATALOG_VIEWS}};
+    {1, CATALOG_SNAPSHOTS}, {1, CATALOG_PACKS}, {1, CATALOG_VIEWS}, {2, CATALOG_RECORDS}};
 static const struct db_step QUEUE_STEPS[] = {
     {1, QUEUE_RESTORES}, {1, QUEUE_VIEWS}, {2, QUEUE_REPLACED}};
 
@@ -201,7 +204,7 @@ schema_catalog(void)
 	    .application_id = 0x54426361, /* "TBca" */
 	    .steps = CATALOG_STEPS,
 	    .n_steps = COUNT(CATALOG_STEPS),
-	    .version = 1,
+	    .version = 2,
 	};
 
 	return &schema;

@@ -4,8 +4,10 @@
  * Nothing becomes visible before the end of the run.
  */
 #include "catalog/base/date.h"
+#include "catalog/runs.h"
 #include "snapshot/capture_internal.h"
 #include "snapshot/store/pack.h"
+#include "snapshot/store/runfile.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -418,6 +420,66 @@ run_incomplete(struct run *r, struct err *e)
 	}
 }
 
+/* A catalogue older than packs/ may give out a number again; the record in that file is not ours to
+ * take back. */
+static int
+run_record_free(const struct run *r, struct err *e)
+{
+	struct runfile there = {0};
+	int rc = runfile_load(r->c->repo->packsfd, (uint64_t)r->purpose.run_id, &there, e);
+
+	runfile_finish(&there);
+	if (rc == ERR_OK || rc == ERR_CORRUPT || rc == ERR_VERSION)
+		return err_set(e, ERR_EXISTS,
+		    "packs/ has the record of a run %lld that catalog.db does not know: is "
+		    "catalog.db "
+		    "an older copy",
+		    (long long)r->purpose.run_id);
+	return rc == ERR_ABSENT ? ERR_OK : rc;
+}
+
+/* Write the record into the catalogue, durably: while the run's row has it, the file of that number
+ * can be taken back. */
+static int
+run_record_row(struct run *r, const struct buf *record, struct err *e)
+{
+	struct catalog *cat = r->c->cat;
+	int rc = catalog_begin(cat, e);
+
+	if (rc == ERR_OK)
+		rc = runs_record_put(cat, r->purpose.run_id, record->data, record->len, e);
+	if (rc == ERR_OK)
+		rc = catalog_commit(cat, true, e);
+	if (rc != ERR_OK)
+		catalog_rollback(cat);
+	return rc;
+}
+
+/* Save what the source has besides its tables, into the catalogue and beside the packs. */
+static int
+run_save_record(struct run *r, struct err *e)
+{
+	const struct buf *raw = source_record(r->source);
+	struct runfile file = {.id = (uint64_t)r->purpose.run_id, .date = r->purpose.date};
+	int rc;
+
+	if (raw == NULL)
+		return ERR_OK;
+	rc = canon_value(r->c->canon, raw->data, raw->len, &file.record, NULL, e);
+	if (rc != ERR_OK)
+		err_prefix(e, "%s: its users, permissions and configuration", r->purpose.source);
+	else if (buf_puts(&file.source, r->purpose.source) != ERR_OK)
+		rc = err_nomem(e);
+	if (rc == ERR_OK)
+		rc = run_record_free(r, e);
+	if (rc == ERR_OK)
+		rc = run_record_row(r, &file.record, e);
+	if (rc == ERR_OK)
+		rc = runfile_save(r->c->repo->packsfd, &file, e);
+	runfile_finish(&file);
+	return rc;
+}
+
 static int
 run_complete(struct run *r, struct err *e)
 {
@@ -431,8 +493,10 @@ run_complete(struct run *r, struct err *e)
 	for (size_t i = 0; i < r->n; i++)
 		if (r->tables[i].state == CAPTURE_READY)
 			ids[n++] = r->tables[i].snapshot.id;
-	r->completing = n > 0;
-	rc = n > 0 ? snapshots_complete(r->c->cat, ids, n, e) : ERR_OK;
+	rc = n > 0 ? run_save_record(r, e) : ERR_OK;
+	r->completing = n > 0 && rc == ERR_OK;
+	if (r->completing)
+		rc = snapshots_complete(r->c->cat, ids, n, e);
 	free(ids);
 	if (rc != ERR_OK)
 		return rc;

@@ -6,10 +6,12 @@
  * Nothing of it can be seen until the snapshot is completed. Order on disk: every pack is durable
  * before the row that makes the snapshot visible.
  */
+#include "catalog/runs.h"
 #include "snapshot/capture_internal.h"
 #include "snapshot/json/jsonkey.h"
 #include "snapshot/store/dictionary.h"
 #include "snapshot/store/pack.h"
+#include "snapshot/store/runfile.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -520,6 +522,22 @@ capture_build(struct capture *c, struct capture_table *t, const struct capture_p
 	return rc;
 }
 
+/* Remove the records of runs that have no snapshot. Their rows go behind them, in
+ * snapshots_recover. */
+static int
+take_back_records(struct capture *c, struct err *e)
+{
+	int64_t id = 0;
+	int rc;
+
+	while ((rc = runs_unfinished_next(c->cat, id, &id, e)) == ERR_OK) {
+		rc = runfile_remove(c->repo->packsfd, (uint64_t)id, e);
+		if (rc != ERR_OK)
+			return rc;
+	}
+	return rc == ERR_END ? ERR_OK : rc;
+}
+
 int
 capture_take_back(struct capture *c, int64_t snapshot_id, struct err *e)
 {
@@ -534,6 +552,8 @@ capture_take_back(struct capture *c, int64_t snapshot_id, struct err *e)
 	}
 	if (rc != ERR_END)
 		return rc;
-	return snapshot_id != 0 ? snapshots_take_back(c->cat, snapshot_id, e)
-				: snapshots_recover(c->cat, e);
+	if (snapshot_id != 0)
+		return snapshots_take_back(c->cat, snapshot_id, e);
+	rc = take_back_records(c, e);
+	return rc == ERR_OK ? snapshots_recover(c->cat, e) : rc;
 }

@@ -5,11 +5,13 @@
 #include "catalog/base/digest.h"
 #include "catalog/packs.h"
 #include "catalog/queue.h"
+#include "catalog/runs.h"
 #include "catalog/snapshots.h"
 #include "catalog/versions.h"
 #include "snapshot/json/jsonkey.h"
 #include "snapshot/store/dictionary.h"
 #include "snapshot/store/pack.h"
+#include "snapshot/store/runfile.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -410,6 +412,50 @@ check_record(struct check *c)
 	close(lock);
 }
 
+/* ---- runs ---- */
+
+static bool
+check_same(const struct buf *a, const struct buf *b)
+{
+	return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
+}
+
+/* The record of a run is in the catalogue and beside the packs, and both are the same. */
+static int
+check_run_record(struct check *c, const struct runs_run *run, struct err *e)
+{
+	struct runfile file = {0};
+	struct buf source = {0}, kept = {0};
+	int rc = runfile_load(c->repo->packsfd, (uint64_t)run->id, &file, e);
+
+	if (rc == ERR_OK)
+		rc = runs_record(c->cat, run->id, &kept, e);
+	if (rc == ERR_OK)
+		rc = snapshots_run_source(c->cat, run->id, &source, e);
+	if (rc == ERR_OK && (file.date != run->date || !check_same(&file.record, &kept) ||
+				!check_same(&file.source, &source)))
+		check_problem(c,
+		    "the record of run %" PRId64 " in packs/ is not the one in catalog.db",
+		    run->id);
+	rc = check_result(c, rc, e);
+	runfile_finish(&file);
+	buf_finish(&kept);
+	buf_finish(&source);
+	return rc;
+}
+
+static int
+check_runs(struct check *c, struct err *e)
+{
+	struct runs_run run = {0};
+	int rc;
+
+	while ((rc = runs_next(c->cat, run.id, &run, e)) == ERR_OK)
+		if (run.has_record && (rc = check_run_record(c, &run, e)) != ERR_OK)
+			return rc;
+	return rc == ERR_END ? ERR_OK : check_result(c, rc, e);
+}
+
 /* ---- the whole ---- */
 
 static int
@@ -440,6 +486,8 @@ check_all(struct check *c, struct err *e)
 		rc = ERR_OK;
 	if (rc == ERR_OK)
 		rc = check_dictionaries(c, e);
+	if (rc == ERR_OK)
+		rc = check_runs(c, e);
 	if (rc == ERR_OK)
 		rc = check_each_snapshot(c, check_snapshot, e);
 	if (rc == ERR_OK)

@@ -382,7 +382,7 @@ cmd_snapshot_run(const struct cmd_env *env, int argc, char **argv)
 	    .table_failed = show_failed,
 	    .arg = &s};
 	s.log = (struct log){.line = show_log, .arg = &s, .most = env->log.most};
-	s.server = (struct source_server){.stop = &cmd_stop, .log = &s.log};
+	s.server = (struct source_server){.record = true, .stop = &cmd_stop, .log = &s.log};
 	code = read_options(&s, argc, argv);
 	s.server.only = s.only;
 	s.server.n_only = s.options.n_only;

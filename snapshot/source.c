@@ -305,3 +305,11 @@ source_progress(const struct source *s, uint64_t *done, uint64_t *total)
 {
 	s->functions->progress(s, done, total);
 }
+
+const struct buf *
+source_record(const struct source *s)
+{
+	const struct buf *record = s->functions->record != NULL ? s->functions->record(s) : NULL;
+
+	return record != NULL && record->len > 0 ? record : NULL;
+}

@@ -12,6 +12,7 @@
 #ifndef THINKBACK_SNAPSHOT_SOURCE_H
 #define THINKBACK_SNAPSHOT_SOURCE_H
 
+#include "catalog/base/buf.h"
 #include "catalog/base/err.h"
 #include "catalog/base/log.h"
 #include "catalog/tables.h"
@@ -72,6 +73,8 @@ struct source_server {
 	const void *password; /* NULL: an empty one */
 	size_t password_len;
 	const char *tls_ca;      /* file with the CA certificates to trust; NULL: no TLS */
+	bool record;             /* read what the server has besides its tables, for source_record
+				  */
 	bool read_outdated;      /* let any replica answer, not only primaries */
 	uint64_t max_rate;       /* documents a second; 0: as fast as it goes */
 	const char *const *only; /* as in capture.h: other tables are not asked for; NULL: all */
@@ -168,5 +171,13 @@ void source_skip_table(struct source *s);
  * known (a tree). Of a server: documents, and its estimate of all.
  */
 void source_progress(const struct source *s, uint64_t *done, uint64_t *total);
+
+/*
+ * source_record(s):
+ * What the source has besides its tables, when source_start has been called: of a server its users,
+ * permissions and configuration, as far as they may be read (rdb/record.h), as JSON of one object.
+ * NULL when there is nothing. Lives until the next source_start.
+ */
+const struct buf *source_record(const struct source *s);
 
 #endif

@@ -5,6 +5,7 @@
 #ifndef THINKBACK_SNAPSHOT_SOURCE_INTERNAL_H
 #define THINKBACK_SNAPSHOT_SOURCE_INTERNAL_H
 
+#include "catalog/base/buf.h"
 #include "snapshot/source.h"
 
 /* What a kind does; the contracts are those of the functions of these names in source.h. */
@@ -17,6 +18,7 @@ struct source_functions {
 	int (*next)(struct source *s, struct source_item *out, struct err *e);
 	void (*skip_table)(struct source *s);
 	void (*progress)(const struct source *s, uint64_t *done, uint64_t *total);
+	const struct buf *(*record)(const struct source *s); /* NULL: it has none */
 };
 
 struct source {

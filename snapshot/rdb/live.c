@@ -6,6 +6,7 @@
 #include "snapshot/source_internal.h"
 
 #include "snapshot/rdb/describe.h"
+#include "snapshot/rdb/record.h"
 #include "snapshot/rdb/response.h"
 #include "snapshot/rdb/scan.h"
 #include "snapshot/rdb/wait.h"
@@ -42,6 +43,7 @@ struct live {
 	size_t at;                 /* the table being read */
 	enum live_step step;       /* what comes next of it */
 	struct describe table;     /* its configuration */
+	struct record record;      /* what the server has besides */
 	struct scan *scan;         /* its documents; NULL when they are to be asked for */
 	bool again;        /* it may be another table of that name since a connection was lost */
 	struct buf last;   /* JSON of the last key read; empty at the beginning of a table */
@@ -304,7 +306,11 @@ live_start(struct source *s, size_t i, struct err *e)
 	l->done = 0;
 	l->started = 0;
 	rc = live_list(l, e);
-	return rc == ERR_OK ? live_estimate(l, e) : rc;
+	if (rc == ERR_OK)
+		rc = live_estimate(l, e);
+	if (rc == ERR_OK && l->server.record)
+		rc = record_read(l->c, l->user, l->server.log, &l->record, e);
+	return rc;
 }
 
 /* Ask for the documents, or for the rest of them. */
@@ -407,6 +413,9 @@ live_item(struct live *l, struct source_item *out, struct err *e)
 		rc = live_connect(l, e);
 		if (rc == ERR_OK)
 			rc = describe_table(l->c, &t, admin, l->server.log, &l->table, e);
+		if (rc == ERR_OK &&
+		    record_describe(&l->record, t.database, t.name, &l->table.json) != ERR_OK)
+			rc = err_nomem(e);
 		if (rc != ERR_OK)
 			return rc;
 		out->event = SOURCE_INFO;
@@ -478,6 +487,12 @@ live_progress(const struct source *s, uint64_t *done, uint64_t *total)
 	*total = l->done > l->total ? l->done : l->total;
 }
 
+static const struct buf *
+live_record(const struct source *s)
+{
+	return &((const struct live *)s)->record.json;
+}
+
 /* ---- opening and closing ---- */
 
 static void
@@ -487,6 +502,7 @@ live_close(struct source *s)
 
 	live_disconnect(l);
 	describe_finish(&l->table);
+	record_finish(&l->record);
 	buf_finish(&l->last);
 	buf_finish(&l->query);
 	buf_finish(&l->answer);
@@ -532,8 +548,13 @@ int
 live_open(
     const char *address, const struct source_server *server, struct source **out, struct err *e)
 {
-	static const struct source_functions functions = {
-	    live_close, live_tables, live_start, live_next, live_skip_table, live_progress};
+	static const struct source_functions functions = {.close = live_close,
+	    .tables = live_tables,
+	    .start = live_start,
+	    .next = live_next,
+	    .skip_table = live_skip_table,
+	    .progress = live_progress,
+	    .record = live_record};
 	struct live *l = calloc(1, sizeof(*l));
 	int rc;
 

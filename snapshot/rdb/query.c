@@ -94,6 +94,13 @@ query_system(struct buf *out, const char *table, const char *id)
 }
 
 int
+query_system_rows(struct buf *out, const char *table)
+{
+	return query_around(
+	    out, "[1,[51,[[41,[[15,[[14,[\"rethinkdb\"]],", table, "]],\"id\"]],\"array\"]]]");
+}
+
+int
 query_wait(struct buf *out, const struct query_table *t, unsigned seconds)
 {
 	int rc = query_of_table(out, 177, t, "],");

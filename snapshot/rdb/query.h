@@ -49,6 +49,10 @@ int query_config(struct buf *out, const struct query_table *t);
 /* query_system(out, table, id): the row ${id} of a system table. */
 int query_system(struct buf *out, const char *table, const char *id);
 
+/* query_system_rows(out, table): all rows of a system table, in the order of their keys, as one
+ * array; the server makes none of more than 100,000. */
+int query_system_rows(struct buf *out, const char *table);
+
 /* query_wait(out, t, seconds): wait until the table can be read. */
 int query_wait(struct buf *out, const struct query_table *t, unsigned seconds);
 

@@ -204,9 +204,25 @@ pack_clean(int packsfd, struct err *e)
 	return packfile_clean(packsfd, e);
 }
 
+/* The caller of pack_list, who does not want to see every kind. */
+struct pack_listing {
+	int (*found)(void *arg, uint64_t id, bool is_dictionary);
+	void *arg;
+};
+
+static int
+pack_listed(void *arg, enum packfile_kind kind, uint64_t id)
+{
+	const struct pack_listing *l = arg;
+
+	return kind == PACKFILE_RUN ? ERR_OK : l->found(l->arg, id, kind == PACKFILE_DICTIONARY);
+}
+
 int
 pack_list(
     int packsfd, int (*found)(void *arg, uint64_t id, bool is_dictionary), void *arg, struct err *e)
 {
-	return packfile_list(packsfd, found, arg, e);
+	struct pack_listing l = {found, arg};
+
+	return packfile_list(packsfd, pack_listed, &l, e);
 }

@@ -1,5 +1,5 @@
 /*
- * Pack and dictionary files on disk: the contracts are in packfile.h.
+ * Pack, dictionary and run files on disk: the contracts are in packfile.h.
  *
  * A file is written as packs/.tmp-ID.pack. Order of durability: write, sync the file, rename, sync
  * the subdirectory, sync packs/ itself. packs/ is synced each time and not only when this process
@@ -27,6 +27,9 @@
 #define PACKFILE_DIGITS 16     /* hex digits of a file's name */
 #define PACKFILE_SHIFT 10      /* bits of a number that its subdirectory does not show */
 #define PACKFILE_TEMP ".tmp-"  /* how the names of unfinished files begin */
+
+static const char *const packfile_suffix[] = {
+    [PACKFILE_PACK] = "pack", [PACKFILE_DICTIONARY] = "dict", [PACKFILE_RUN] = "run"};
 
 /* A file's names, all below packs/. */
 struct packfile_names {
@@ -61,8 +64,10 @@ packfile_id_valid(uint64_t id)
 const char *
 packfile_what(enum packfile_kind kind, uint64_t id, char out[PACKFILE_WHAT])
 {
-	snprintf(out, PACKFILE_WHAT, "%s %016" PRIx64,
-	    kind == PACKFILE_PACK ? "pack" : "dictionary", id);
+	static const char *const names[] = {
+	    [PACKFILE_PACK] = "pack", [PACKFILE_DICTIONARY] = "dictionary", [PACKFILE_RUN] = "run"};
+
+	snprintf(out, PACKFILE_WHAT, "%s %016" PRIx64, names[kind], id);
 	return out;
 }
 
@@ -80,17 +85,11 @@ packfile_damaged(enum packfile_kind kind, uint64_t id, struct err *e, const char
 	    packfile_what(kind, id, what), how);
 }
 
-static const char *
-packfile_suffix(enum packfile_kind kind)
-{
-	return kind == PACKFILE_PACK ? "pack" : "dict";
-}
-
 static int
 packfile_names_make(enum packfile_kind kind, uint64_t id, struct packfile_names *out, struct err *e)
 {
 	char what[PACKFILE_WHAT];
-	const char *suffix = packfile_suffix(kind);
+	const char *suffix = packfile_suffix[kind];
 
 	if (!packfile_id_valid(id))
 		return err_set(
@@ -453,29 +452,29 @@ packfile_hex(const char *text, size_t n, uint64_t *out)
 
 /* Whether ${name} is that of a file that belongs into the subdirectory number ${subdir}. */
 static bool
-packfile_is_file(const char *name, uint64_t subdir, uint64_t *id, bool *is_dictionary)
+packfile_is_file(const char *name, uint64_t subdir, enum packfile_kind *kind, uint64_t *id)
 {
 	if (!packfile_hex(name, PACKFILE_DIGITS, id) || name[PACKFILE_DIGITS] != '.')
 		return false;
-	*is_dictionary = strcmp(name + PACKFILE_DIGITS + 1, "dict") == 0;
-	if (!*is_dictionary && strcmp(name + PACKFILE_DIGITS + 1, "pack") != 0)
-		return false;
-	return packfile_id_valid(*id) && *id >> PACKFILE_SHIFT == subdir;
+	for (*kind = PACKFILE_PACK; *kind <= PACKFILE_RUN; ++*kind)
+		if (strcmp(name + PACKFILE_DIGITS + 1, packfile_suffix[*kind]) == 0)
+			return packfile_id_valid(*id) && *id >> PACKFILE_SHIFT == subdir;
+	return false;
 }
 
 static int
 packfile_list_subdir(DIR *dir, const char *what, uint64_t subdir,
-    int (*found)(void *arg, uint64_t id, bool is_dictionary), void *arg, struct err *e)
+    int (*found)(void *arg, enum packfile_kind kind, uint64_t id), void *arg, struct err *e)
 {
 	const char *name = "";
-	bool is_dictionary;
+	enum packfile_kind kind;
 	uint64_t id;
 	int rc;
 
 	while ((rc = packfile_dir_next(dir, what, &name, e)) == ERR_OK) {
-		if (!packfile_is_file(name, subdir, &id, &is_dictionary))
+		if (!packfile_is_file(name, subdir, &kind, &id))
 			continue;
-		rc = found(arg, id, is_dictionary);
+		rc = found(arg, kind, id);
 		if (rc != ERR_OK)
 			return rc;
 	}
@@ -483,8 +482,8 @@ packfile_list_subdir(DIR *dir, const char *what, uint64_t subdir,
 }
 
 int
-packfile_list(
-    int packsfd, int (*found)(void *arg, uint64_t id, bool is_dictionary), void *arg, struct err *e)
+packfile_list(int packsfd, int (*found)(void *arg, enum packfile_kind kind, uint64_t id), void *arg,
+    struct err *e)
 {
 	DIR *dir = packfile_dir(packsfd, "."), *sub;
 	const char *name = "";

@@ -1,8 +1,8 @@
 /*
- * The one place through which every byte of a pack or dictionary file goes to disk and comes back.
- * Files are named by number below the directory packs/ (thinkback-pack(5)); they are written once,
- * front to back, under a temporary name, and appear under their own name when they are durable.
- * What is above this file sees a plain run of bytes.
+ * The one place through which every byte of a pack, dictionary or run file goes to disk and comes
+ * back. Files are named by number below the directory packs/ (thinkback-pack(5)); they are written
+ * once, front to back, under a temporary name, and appear under their own name when they are
+ * durable. What is above this file sees a plain run of bytes.
  *
  * A struct packfile_writer belongs to one thread at a time; an open struct packfile may be read by
  * any number of threads.
@@ -23,7 +23,7 @@
 struct packfile;
 struct packfile_writer;
 
-enum packfile_kind { PACKFILE_PACK, PACKFILE_DICTIONARY };
+enum packfile_kind { PACKFILE_PACK, PACKFILE_DICTIONARY, PACKFILE_RUN };
 
 /* packfile_id_valid(id): whether a file can have this number: 1 to PACKFILE_ID_MAX. */
 bool packfile_id_valid(uint64_t id);
@@ -93,11 +93,17 @@ int packfile_read(const struct packfile *f, uint64_t off, void *data, size_t len
 int packfile_remove(int packsfd, enum packfile_kind kind, uint64_t id, struct err *e);
 
 /*
- * packfile_clean(packsfd, e), packfile_list(packsfd, found, arg, e):
- * As pack_clean and pack_list (pack.h).
+ * packfile_clean(packsfd, e):
+ * As pack_clean (pack.h).
  */
 int packfile_clean(int packsfd, struct err *e);
-int packfile_list(int packsfd, int (*found)(void *arg, uint64_t id, bool is_dictionary), void *arg,
-    struct err *e);
+
+/*
+ * packfile_list(packsfd, found, arg, e):
+ * Hand kind and number of every finished file to ${found}, in no order. A result of ${found} other
+ * than ERR_OK ends the walk and is returned.
+ */
+int packfile_list(int packsfd, int (*found)(void *arg, enum packfile_kind kind, uint64_t id),
+    void *arg, struct err *e);
 
 #endif

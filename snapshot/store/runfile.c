@@ -1,0 +1,218 @@
+/*
+ * Files of runs: the contracts are in runfile.h. Such a file is (thinkback-pack(5)):
+ *
+ *   header of 48 bytes | the source's text | the record | SHA-256 of all before
+ */
+#include "snapshot/store/runfile.h"
+
+#include "catalog/base/bytes.h"
+#include "catalog/base/digest.h"
+#include "snapshot/store/codec.h"
+#include "snapshot/store/packfile.h"
+
+#include <string.h>
+
+#define RUNFILE_MAGIC "TBRUN\0\r\n"
+#define RUNFILE_MAGIC_LEN 8u
+#define RUNFILE_FORMAT_VERSION 1u
+#define RUNFILE_FLAGS_REQUIRED 0x0000ffffu /* who does not know one must not read on */
+#define RUNFILE_HEADER 48u                 /* bytes of the file's header */
+
+/* Where the fields of the header are. */
+enum {
+	FIELD_VERSION = 8,
+	FIELD_FLAGS = 12,
+	FIELD_ID = 16,
+	FIELD_DATE = 24,
+	FIELD_SOURCE = 32, /* u32: length */
+	FIELD_RECORD = 36, /* u32: length; the rest of the header is 0 */
+};
+
+void
+runfile_finish(struct runfile *r)
+{
+	buf_finish(&r->source);
+	buf_finish(&r->record);
+	*r = (struct runfile){0};
+}
+
+/* The SHA-256 of ${len} bytes. ERR_OK or ERR_NOMEM. */
+static int
+runfile_digest(const void *data, size_t len, uint8_t out[DIGEST_FULL])
+{
+	struct digest *d = digest_create();
+	int rc = ERR_NOMEM;
+
+	if (d != NULL && digest_start(d) == ERR_OK && digest_update(d, data, len) == ERR_OK)
+		rc = digest_final(d, out);
+	digest_free(d);
+	return rc;
+}
+
+/* ---- writing ---- */
+
+/* Put header, texts and digest together in ${out}. */
+static int
+runfile_encode(const struct runfile *r, struct buf *out)
+{
+	uint8_t header[RUNFILE_HEADER] = {0};
+	uint8_t full[DIGEST_FULL];
+	int rc;
+
+	memcpy(header, RUNFILE_MAGIC, RUNFILE_MAGIC_LEN);
+	bytes_put32(header + FIELD_VERSION, RUNFILE_FORMAT_VERSION);
+	bytes_put64(header + FIELD_ID, r->id);
+	bytes_put64(header + FIELD_DATE, (uint64_t)r->date);
+	bytes_put32(header + FIELD_SOURCE, (uint32_t)r->source.len);
+	bytes_put32(header + FIELD_RECORD, (uint32_t)r->record.len);
+	if (buf_append(out, header, sizeof(header)) != ERR_OK ||
+	    buf_append(out, r->source.data, r->source.len) != ERR_OK ||
+	    buf_append(out, r->record.data, r->record.len) != ERR_OK)
+		return ERR_NOMEM;
+	rc = runfile_digest(out->data, out->len, full);
+	return rc == ERR_OK ? buf_append(out, full, sizeof(full)) : rc;
+}
+
+int
+runfile_save(int packsfd, const struct runfile *r, struct err *e)
+{
+	struct packfile_writer *w;
+	struct buf file = {0};
+	int rc;
+
+	if (r->source.len > RUNFILE_SOURCE_MAX)
+		return err_set(e, ERR_LIMIT, "the name of the source is too long");
+	if (r->record.len > RUNFILE_RECORD_MAX)
+		return err_set(
+		    e, ERR_LIMIT, "the record of the server is over %u bytes", RUNFILE_RECORD_MAX);
+	rc = runfile_encode(r, &file);
+	if (rc != ERR_OK)
+		err_nomem(e);
+	else
+		rc = packfile_create(packsfd, PACKFILE_RUN, r->id, &w, e);
+	if (rc == ERR_OK) {
+		rc = packfile_append(w, file.data, file.len, e);
+		if (rc == ERR_OK)
+			rc = packfile_commit(w, e);
+		else
+			packfile_abort(w);
+	}
+	buf_finish(&file);
+	return rc;
+}
+
+/* ---- reading ---- */
+
+/* Judge the bytes of a whole file, of at least header and digest. */
+static int
+runfile_check(const struct buf *file, uint64_t id, const char **why)
+{
+	const uint8_t *p = file->data;
+	size_t len = file->len - DIGEST_FULL;
+	uint8_t full[DIGEST_FULL];
+
+	*why = "it does not begin as the file of a run";
+	if (memcmp(p, RUNFILE_MAGIC, RUNFILE_MAGIC_LEN) != 0 || bytes_get32(p + FIELD_VERSION) == 0)
+		return ERR_CORRUPT;
+	if (bytes_get32(p + FIELD_VERSION) > RUNFILE_FORMAT_VERSION ||
+	    (bytes_get32(p + FIELD_FLAGS) & RUNFILE_FLAGS_REQUIRED) != 0)
+		return ERR_VERSION;
+	if (runfile_digest(p, len, full) != ERR_OK)
+		return ERR_NOMEM;
+	*why = "its checksum is wrong";
+	if (memcmp(full, p + len, DIGEST_FULL) != 0)
+		return ERR_CORRUPT;
+	*why = "its header does not fit it";
+	if (bytes_get64(p + FIELD_ID) != id || bytes_get32(p + FIELD_SOURCE) > RUNFILE_SOURCE_MAX ||
+	    (uint64_t)bytes_get32(p + FIELD_SOURCE) + bytes_get32(p + FIELD_RECORD) !=
+		len - RUNFILE_HEADER)
+		return ERR_CORRUPT;
+	return ERR_OK;
+}
+
+/* Read the whole file ${f} of run ${id} into ${file} and check it. */
+static int
+runfile_read(const struct packfile *f, uint64_t id, struct buf *file, struct err *e)
+{
+	uint64_t len = packfile_length(f);
+	char what[PACKFILE_WHAT];
+	const char *why;
+	int rc;
+
+	if (len < RUNFILE_HEADER + DIGEST_FULL)
+		return packfile_damaged(PACKFILE_RUN, id, e, "it is cut off");
+	if (len > RUNFILE_HEADER + RUNFILE_SOURCE_MAX + RUNFILE_RECORD_MAX + DIGEST_FULL)
+		return packfile_damaged(PACKFILE_RUN, id, e, "it is too long");
+	if (codec_room(file, (size_t)len) != ERR_OK)
+		return err_nomem(e);
+	rc = packfile_read(f, 0, file->data, (size_t)len, e);
+	if (rc != ERR_OK)
+		return rc;
+	file->len = (size_t)len;
+	rc = runfile_check(file, id, &why);
+	if (rc == ERR_CORRUPT)
+		return packfile_damaged(PACKFILE_RUN, id, e, "%s", why);
+	if (rc == ERR_VERSION)
+		return err_set(e, rc,
+		    "%s cannot be read: its format is newer; use a newer thinkback",
+		    packfile_what(PACKFILE_RUN, id, what));
+	return rc == ERR_OK ? ERR_OK : err_nomem(e);
+}
+
+int
+runfile_load(int packsfd, uint64_t id, struct runfile *out, struct err *e)
+{
+	struct packfile *f;
+	struct buf file = {0};
+	const uint8_t *p;
+	int rc;
+
+	runfile_finish(out);
+	rc = packfile_open(packsfd, PACKFILE_RUN, id, &f, e);
+	if (rc != ERR_OK)
+		return rc;
+	rc = runfile_read(f, id, &file, e);
+	packfile_close(f);
+	if (rc == ERR_OK) {
+		size_t source = bytes_get32(file.data + FIELD_SOURCE);
+		p = file.data + RUNFILE_HEADER;
+		out->id = id;
+		out->date = (int64_t)bytes_get64(file.data + FIELD_DATE);
+		if (buf_append(&out->source, p, source) != ERR_OK ||
+		    buf_append(&out->record, p + source,
+			file.len - RUNFILE_HEADER - DIGEST_FULL - source) != ERR_OK) {
+			runfile_finish(out);
+			rc = err_nomem(e);
+		}
+	}
+	buf_finish(&file);
+	return rc;
+}
+
+int
+runfile_remove(int packsfd, uint64_t id, struct err *e)
+{
+	return packfile_remove(packsfd, PACKFILE_RUN, id, e);
+}
+
+/* The caller of runfile_list, who wants to see this kind alone. */
+struct runfile_listing {
+	int (*found)(void *arg, uint64_t id);
+	void *arg;
+};
+
+static int
+runfile_listed(void *arg, enum packfile_kind kind, uint64_t id)
+{
+	const struct runfile_listing *l = arg;
+
+	return kind == PACKFILE_RUN ? l->found(l->arg, id) : ERR_OK;
+}
+
+int
+runfile_list(int packsfd, int (*found)(void *arg, uint64_t id), void *arg, struct err *e)
+{
+	struct runfile_listing l = {found, arg};
+
+	return packfile_list(packsfd, runfile_listed, &l, e);
+}

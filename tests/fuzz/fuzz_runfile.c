@@ -1,0 +1,119 @@
+/*
+ * Reading the files of runs: whatever the file, nothing crashes; one that is accepted is written
+ * again as the same bytes. The first byte of an input says what the rest is: 'r' a file as it is,
+ * 'c' a file whose checksum is made right first.
+ */
+#include "catalog/base/digest.h"
+#include "snapshot/store/runfile.h"
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define FUZZ_ID 1 /* number of the run */
+
+static char fuzz_dir[] = "/dev/shm/thinkback-fuzz-XXXXXX"; /* packs/ */
+static int fuzz_packsfd = -1;                              /* of fuzz_dir */
+
+static const char fuzz_file[] = "000000/0000000000000001.run";
+
+/* Check what must hold. */
+static void
+fuzz_require(bool condition)
+{
+	if (!condition)
+		abort();
+}
+
+static void
+fuzz_clean(void)
+{
+	unlinkat(fuzz_packsfd, fuzz_file, 0);
+	unlinkat(fuzz_packsfd, "000000", AT_REMOVEDIR);
+	rmdir(fuzz_dir);
+}
+
+static void
+fuzz_setup(void)
+{
+	if (fuzz_packsfd >= 0)
+		return;
+	if (mkdtemp(fuzz_dir) == NULL) {
+		snprintf(fuzz_dir, sizeof(fuzz_dir), "/tmp/thinkback-fuzz-XXXXXX");
+		fuzz_require(mkdtemp(fuzz_dir) != NULL);
+	}
+	fuzz_packsfd = open(fuzz_dir, O_RDONLY | O_DIRECTORY);
+	fuzz_require(fuzz_packsfd >= 0 && mkdirat(fuzz_packsfd, "000000", 0700) == 0);
+	atexit(fuzz_clean);
+}
+
+static void
+fuzz_write(const struct buf *file)
+{
+	int fd;
+
+	unlinkat(fuzz_packsfd, fuzz_file, 0);
+	fd = openat(fuzz_packsfd, fuzz_file, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	fuzz_require(fd >= 0 && write(fd, file->data, file->len) == (ssize_t)file->len);
+	close(fd);
+}
+
+/* Make the checksum at the end of the file right. */
+static void
+fuzz_correct(struct buf *file)
+{
+	struct digest *d = digest_create();
+	size_t len = file->len - DIGEST_FULL;
+
+	if (file->len > DIGEST_FULL)
+		fuzz_require(digest_start(d) == ERR_OK &&
+			     digest_update(d, file->data, len) == ERR_OK &&
+			     digest_final(d, file->data + len) == ERR_OK);
+	digest_free(d);
+}
+
+/* Save what was loaded and load it once more. */
+static void
+fuzz_again(const struct runfile *r)
+{
+	struct runfile again = {0};
+
+	fuzz_require(runfile_remove(fuzz_packsfd, FUZZ_ID, NULL) == ERR_OK &&
+		     runfile_save(fuzz_packsfd, r, NULL) == ERR_OK &&
+		     runfile_load(fuzz_packsfd, FUZZ_ID, &again, NULL) == ERR_OK);
+	fuzz_require(again.date == r->date && again.source.len == r->source.len &&
+		     again.record.len == r->record.len);
+	fuzz_require(
+	    r->record.len == 0 || memcmp(again.record.data, r->record.data, r->record.len) == 0);
+	runfile_finish(&again);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct runfile r = {0};
+	struct buf file = {0};
+	struct err e = {0};
+	int rc;
+
+	if (size == 0)
+		return 0;
+	fuzz_setup();
+	fuzz_require(buf_append(&file, data + 1, size - 1) == ERR_OK);
+	if (data[0] == 'c')
+		fuzz_correct(&file);
+	fuzz_write(&file);
+	rc = runfile_load(fuzz_packsfd, FUZZ_ID, &r, &e);
+	fuzz_require(rc == ERR_OK || rc == ERR_CORRUPT || rc == ERR_VERSION);
+	if (rc == ERR_OK)
+		fuzz_again(&r);
+	runfile_finish(&r);
+	buf_finish(&file);
+	return 0;
+}
