@@ -77,9 +77,10 @@ _thinkback() {
 		;;
 	restore,-*)
 		_thinkback_words "--at --export --into --key --dry-run --force --delete --clients \
-			--no-secondary-indexes --hard-durability --user --password --password-file \
+			--no-secondary-indexes --hard-durability --permissions --user --password --password-file \
 			--tls-cert --json --help" "$word"
 		;;
+	list,-*) _thinkback_words '--record --json --help' "$word" ;;
 	export,-*) _thinkback_words '--at --export --overwrite-file --json --help' "$word" ;;
 	check,-*) _thinkback_words '--read-data --json --help' "$word" ;;
 	queue,-*)

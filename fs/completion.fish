@@ -57,6 +57,7 @@ complete -c thinkback -n '__fish_seen_subcommand_from worker' -l target -r \
 complete -c thinkback -n '__fish_seen_subcommand_from init mount' -a '(__fish_complete_directories)'
 complete -c thinkback -n '__fish_seen_subcommand_from ls cat' -a '(__thinkback_paths)'
 complete -c thinkback -n '__fish_seen_subcommand_from list' -a '(__thinkback_tables)'
+complete -c thinkback -n '__fish_seen_subcommand_from list' -l record -d 'what a server had besides its tables'
 complete -c thinkback -n '__fish_seen_subcommand_from queue' -a 'list show retry cancel undo'
 complete -c thinkback -n '__fish_seen_subcommand_from queue' -l state -x \
     -a 'pending running done failed cancelled' -d 'in this state'
@@ -91,6 +92,7 @@ complete -c thinkback -n '__fish_seen_subcommand_from restore' -l delete -d 'wha
 complete -c thinkback -n '__fish_seen_subcommand_from restore' -l clients -x -d 'connections'
 complete -c thinkback -n '__fish_seen_subcommand_from restore' -l no-secondary-indexes -d 'make none'
 complete -c thinkback -n '__fish_seen_subcommand_from restore' -l hard-durability -d 'each write on disk'
+complete -c thinkback -n '__fish_seen_subcommand_from restore' -l permissions -d 'grant those that are saved'
 complete -c thinkback -n '__fish_seen_subcommand_from restore' -s u -l user -x -d 'log in as'
 complete -c thinkback -n '__fish_seen_subcommand_from restore' -s p -l password -d 'ask for it'
 complete -c thinkback -n '__fish_seen_subcommand_from restore' -l password-file -r -F -d 'read it from'

@@ -74,7 +74,7 @@ _thinkback() {
 			;;
 		ls) _arguments '--json' '--help' '-l[with attributes]' '-a[with hidden names]' '*:path:_thinkback_paths' ;;
 		cat) _arguments '--json' '--help' '*:path:_thinkback_paths' ;;
-		list) _arguments '--json' '--help' '1:database or table:_thinkback_tables' ;;
+		list) _arguments '--json' '--help' '--record[what a server had besides its tables]' '1:database or table:_thinkback_tables' ;;
 		queue)
 			_arguments '--json' '--help' '--all-failed[retry all that can succeed]' \
 				'--payload[print what was copied in]' \
@@ -106,6 +106,7 @@ _thinkback() {
 				'--force[write into tables that exist]' \
 				'--delete[delete what the snapshot has not]' '--clients=[connections]:number:' \
 				'--no-secondary-indexes[make no indexes]' '--hard-durability[each write is on disk]' \
+				'--permissions[grant those that are saved]' \
 				'(-u --user)'{-u,--user}'[log in as]:user:' '(-p --password)'{-p,--password}'[ask for it]' \
 				'--password-file=[read it from]:file:_files' '--tls-cert=[use TLS]:file:_files' \
 				'1:target:_directories'

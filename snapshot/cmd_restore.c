@@ -165,6 +165,57 @@ show_table(void *arg, const struct restore_table *t, const struct err *e)
 	fflush(stdout);
 }
 
+/* What permissions are on, for people. */
+static const char *
+grant_place(const struct alter_grant *g, char out[2 * TABLES_NAME])
+{
+	if (g->database == NULL)
+		return "everything";
+	snprintf(out, 2 * TABLES_NAME, "%s%s%s", g->database, g->table != NULL ? "." : "",
+	    g->table != NULL ? g->table : "");
+	return out;
+}
+
+static void
+print_grant_json(const struct restore_view *v, const struct alter_grant *g)
+{
+	struct buf user = {0};
+
+	if (cmd_json_string(&user, g->user) == ERR_OK && buf_str(&user) != NULL) {
+		printf("{\"event\":\"%s\",\"user\":%s", v->options.dry_run ? "grant" : "granted",
+		    (const char *)user.data);
+		if (g->database != NULL)
+			printf(",\"database\":\"%s\"", g->database);
+		if (g->table != NULL)
+			printf(",\"table\":\"%s\"", g->table);
+		printf(",\"permissions\":%s}\n", g->permissions);
+	}
+	buf_finish(&user);
+}
+
+static void
+show_grant(void *arg, const struct alter_grant *g, const struct err *e)
+{
+	struct restore_view *v = arg;
+	char place[2 * TABLES_NAME];
+
+	cmd_progress_end(&v->progress);
+	v->what = NULL;
+	if (e != NULL && g->user == NULL)
+		cmd_error(v->env, "permissions not granted: %s", e->text);
+	else if (e != NULL && g->permissions == NULL)
+		cmd_error(v->env, "permissions of user \"%s\" not granted: %s", g->user, e->text);
+	else if (e != NULL)
+		cmd_error(v->env, "permissions of user \"%s\" on %s not granted: %s", g->user,
+		    grant_place(g, place), e->text);
+	else if (v->env->json)
+		print_grant_json(v, g);
+	else if (v->env->verbosity >= 0)
+		printf("  %s user \"%s\" on %s: %s\n", v->options.dry_run ? "to grant" : "granted",
+		    g->user, grant_place(g, place), g->permissions);
+	fflush(stdout);
+}
+
 /* ---- options ---- */
 
 /* A key as a user writes it: JSON, or else a string. */
@@ -214,6 +265,9 @@ read_flag(struct restore_view *v, int c)
 		return true;
 	case 'h':
 		o->hard = true;
+		return true;
+	case 'g':
+		o->permissions = true;
 		return true;
 	case 'p':
 		v->password_ask = true;
@@ -281,6 +335,10 @@ check_options(struct restore_view *v, int left)
 		return cmd_usage(v->env, &cmd_restore,
 		    "--delete with --key would delete all other documents: they exclude each "
 		    "other");
+	if (o->permissions && v->key_text != NULL)
+		return cmd_usage(v->env, &cmd_restore,
+		    "--permissions is for whole tables, --key for one document: they exclude each "
+		    "other");
 	if (v->password_ask && v->password_file != NULL)
 		return cmd_usage(v->env, &cmd_restore, "-p and --password-file exclude each other");
 	return v->key_text != NULL ? read_key(v) : CMD_DONE;
@@ -294,8 +352,9 @@ read_options(struct restore_view *v, int argc, char **argv)
 	    {"key", required_argument, NULL, 'k'}, {"clients", required_argument, NULL, 'c'},
 	    {"force", no_argument, NULL, 'f'}, {"delete", no_argument, NULL, 'd'},
 	    {"dry-run", no_argument, NULL, 'n'}, {"no-secondary-indexes", no_argument, NULL, 'x'},
-	    {"hard-durability", no_argument, NULL, 'h'}, {"user", required_argument, NULL, 'u'},
-	    {"password", no_argument, NULL, 'p'}, {"password-file", required_argument, NULL, 'P'},
+	    {"permissions", no_argument, NULL, 'g'}, {"hard-durability", no_argument, NULL, 'h'},
+	    {"user", required_argument, NULL, 'u'}, {"password", no_argument, NULL, 'p'},
+	    {"password-file", required_argument, NULL, 'P'},
 	    {"tls-cert", required_argument, NULL, 't'}, {NULL, 0, NULL, 0}};
 	int c, code;
 
@@ -341,7 +400,7 @@ run_restore(struct restore_view *v, const struct repo *repo, const char *target)
 		cmd_fail(v->env, &e);
 		return result.tables > 0 ? CMD_PARTIAL : CMD_FAILED;
 	}
-	if (result.failed == 0)
+	if (result.failed == 0 && result.not_granted == 0)
 		return CMD_DONE;
 	return result.tables > 0 ? CMD_PARTIAL : CMD_FAILED;
 }
@@ -362,6 +421,7 @@ cmd_restore_run(const struct cmd_env *env, int argc, char **argv)
 	    .progress = show_progress,
 	    .found = env->verbosity > 0 ? show_found : NULL,
 	    .table_done = show_table,
+	    .granted = show_grant,
 	    .arg = &v};
 	code = read_options(&v, argc, argv);
 	if (code == CMD_DONE)
@@ -404,12 +464,15 @@ const struct cmd cmd_restore = {
 	    "                        the same\n"
 	    "      --hard-durability every write is on disk when the server answers it; else\n"
 	    "                        there is one sync at the end of each table\n"
+	    "      --permissions     grant the permissions that the snapshots have, to users\n"
+	    "                        that are there; users are not made\n"
 	    "  -u, --user USER       log in as USER (default: admin)\n"
 	    "  -p, --password        ask for the password on the terminal\n"
 	    "      --password-file FILE\n"
 	    "                        read the password from the first line of FILE\n"
 	    "      --tls-cert CAFILE use TLS, and trust the certificates in CAFILE\n"
 	    "\n"
-	    "Exit status: 0 done, 1 nothing was restored, 3 some tables were not restored.\n",
+	    "Exit status: 0 done, 1 nothing was restored, 3 some tables were not restored,\n"
+	    "or permissions not granted.\n",
     .run = cmd_restore_run,
 };

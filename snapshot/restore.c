@@ -225,6 +225,25 @@ restore_plan(struct restore *r, struct err *e)
 	return ERR_OK;
 }
 
+/* Whether there are permissions to be granted, and somewhere to grant them. */
+static int
+restore_check_permissions(const struct restore *r, struct err *e)
+{
+	struct member_span rows;
+
+	if (!r->options->permissions)
+		return ERR_OK;
+	if (!source_is_server(r->target))
+		return err_set(e, ERR_ARG, "permissions can only be granted on a server");
+	for (size_t i = 0; i < r->n_jobs; i++)
+		if (restore_grant_find(&r->jobs[i], &rows))
+			return ERR_OK;
+	return err_set(e, ERR_ARG,
+	    "these snapshots have no permissions: they are not of a server, or were taken by a "
+	    "user "
+	    "who could not see them");
+}
+
 /* Look at all tables before anything is changed. */
 static int
 restore_look(struct restore *r, struct err *e)
@@ -316,6 +335,7 @@ restore_tables(struct restore *r, struct restore_result *result, struct err *e)
 		    r->options->dry_run ? restore_dry(r, job, &why) : r->kind->table(r, job, &why);
 		if (rc == ERR_INTR || rc == ERR_NOMEM)
 			return err_set(e, rc, "%s", why.text);
+		job->restored = rc == ERR_OK;
 		result->tables += rc == ERR_OK;
 		result->failed += rc != ERR_OK;
 		if (r->options->table_done != NULL)
@@ -337,10 +357,14 @@ restore_all(struct restore *r, struct restore_result *result, struct err *e)
 	if (rc == ERR_OK)
 		rc = restore_plan(r, e);
 	if (rc == ERR_OK)
+		rc = restore_check_permissions(r, e);
+	if (rc == ERR_OK)
 		rc = source_is_server(r->target) ? restore_live_open(r, e) : restore_dir_open(r, e);
 	if (rc == ERR_OK)
 		rc = restore_look(r, e);
-	return rc == ERR_OK ? restore_tables(r, result, e) : rc;
+	if (rc == ERR_OK)
+		rc = restore_tables(r, result, e);
+	return rc == ERR_OK && r->options->permissions ? restore_grant(r, result, e) : rc;
 }
 
 int

@@ -10,6 +10,7 @@
 #include "catalog/base/log.h"
 #include "catalog/repo.h"
 #include "snapshot/compare.h"
+#include "snapshot/rdb/alter.h"
 #include "snapshot/selection.h"
 #include "snapshot/source.h"
 
@@ -47,6 +48,7 @@ struct restore_options {
 	bool exact;       /* with force: delete the documents that are not in the snapshot */
 	bool dry_run;     /* change nothing, only compare */
 	bool no_indexes;  /* make no secondary indexes */
+	bool permissions; /* grant those that the snapshots have, to users that are there */
 	bool hard;        /* every write is on disk when it is answered; else one sync at the end */
 	const volatile sig_atomic_t *stop; /* give up when this becomes non-zero; may be NULL */
 	const struct log *log;
@@ -59,12 +61,17 @@ struct restore_options {
 	    const struct key *key);
 	/* A table is done, or (${e} is not NULL) has failed. */
 	void (*table_done)(void *arg, const struct restore_table *t, const struct err *e);
+	/* Permissions are granted (by a dry run: would be), or (${e} is not NULL) are not; without
+	 * a user, none of the others are; without permissions, none of that user's. */
+	void (*granted)(void *arg, const struct alter_grant *grant, const struct err *e);
 	void *arg; /* handed to these */
 };
 
 struct restore_result {
-	uint64_t tables; /* restored, or compared by a dry run */
-	uint64_t failed; /* tables that were not */
+	uint64_t tables;      /* restored, or compared by a dry run */
+	uint64_t failed;      /* tables that were not */
+	uint64_t granted;     /* permissions: one of a user on one thing */
+	uint64_t not_granted; /* times that something was in their way */
 };
 
 /*
@@ -73,7 +80,8 @@ struct restore_result {
  * missing. Return ERR_OK when it went through, whatever its tables did (${result} tells); before
  * anything is changed: ERR_ABSENT when nothing fits the selection or no snapshot has the key;
  * ERR_EXISTS when tables are there and force is not set; ERR_WRONG_STATE when one there has another
- * primary key; ERR_ARG for names that make no sense; what source_open_server returns when the
+ * primary key; ERR_ARG for names that make no sense, and for permissions that are to go into a
+ * directory or that no snapshot has; what source_open_server returns when the
  * server cannot be used. ERR_INTR when interrupted.
  */
 int restore_run(const struct repo *repo, const char *target, const struct restore_options *options,

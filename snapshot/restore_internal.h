@@ -12,6 +12,7 @@ struct restore_job {
 	struct restore_table table;
 	struct buf primary_key; /* NUL-terminated behind len */
 	struct buf config;      /* canonical JSON of one object */
+	bool restored;          /* and verified; or compared, by a dry run */
 };
 
 struct restore;
@@ -103,6 +104,18 @@ int restore_index_build(const struct restore_index *x, struct err *e);
  * or taken away when the table is to be exactly the snapshot.
  */
 int restore_index_hook(const struct restore_index *x, struct err *e);
+
+/* ---- restore_grant.c: permissions ---- */
+
+/* restore_grant_find(job, rows): the permissions that the snapshot has; false without any. */
+bool restore_grant_find(const struct restore_job *job, struct member_span *rows);
+
+/*
+ * restore_grant(r, result, e):
+ * Grant the permissions of the tables that were restored, into a server. Each is told to
+ * options->granted and counted in ${result}, also what fails. Return ERR_OK, ERR_INTR or ERR_NOMEM.
+ */
+int restore_grant(struct restore *r, struct restore_result *result, struct err *e);
 
 /* ---- restore_load.c: writing documents over several connections ---- */
 

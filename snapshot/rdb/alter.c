@@ -218,3 +218,25 @@ alter_hook(struct buf *out, const struct query_table *t, const struct member_spa
 		return rc;
 	return function != NULL ? alter_data(out, function) : buf_puts(out, ",null]]]");
 }
+
+int
+alter_grant(struct buf *out, const struct alter_grant *g)
+{
+	const struct query_table t = {g->database, g->table};
+	int rc;
+
+	if (g->table != NULL)
+		rc = alter_begin(out, 188, &t);
+	else
+		rc = buf_puts(out, g->database != NULL ? "[1,[188,[[14,[" : "[1,[188,[");
+	if (rc == ERR_OK && g->table == NULL && g->database != NULL) {
+		rc = alter_string(out, g->database);
+		if (rc == ERR_OK)
+			rc = buf_puts(out, "]]");
+	}
+	if (rc == ERR_OK && g->database != NULL)
+		rc = buf_putc(out, ',');
+	if (rc == ERR_OK)
+		rc = alter_string(out, g->user);
+	return rc == ERR_OK ? buf_printf(out, ",[1,%s]]]]", g->permissions) : rc;
+}

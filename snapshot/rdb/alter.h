@@ -66,6 +66,17 @@ int alter_index(struct buf *out, const struct query_table *t, const struct membe
     const struct member_span *function);
 int alter_index_drop(struct buf *out, const struct query_table *t, const struct member_span *name);
 
+/* Permissions to be granted. Not owned. */
+struct alter_grant {
+	const char *user;
+	const char *database;    /* NULL: everywhere */
+	const char *table;       /* NULL: in the whole database */
+	const char *permissions; /* JSON of one object: {"read":true,...} */
+};
+
+/* alter_grant(out, g): grant permissions. */
+int alter_grant(struct buf *out, const struct alter_grant *g);
+
 /* alter_hook(out, t, function): set the write hook to the BINARY ${function}; NULL: have none. */
 int alter_hook(struct buf *out, const struct query_table *t, const struct member_span *function);
 
