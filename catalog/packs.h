@@ -35,7 +35,7 @@ struct packs_dictionary {
  * Record a pack that is about to be written, and set ${out} to its number. Needs a transaction,
  * whose commit must be durable before a file bears the number: after a power cut it would be given
  * out again. Return ERR_OK; ERR_WRONG_STATE when the snapshot is not being built; ERR_LIMIT when
- * the numbers have run out; else a failure. packs_dictionary_put likewise.
+ * the numbers have run out; else a failure.
  */
 int packs_begin(struct catalog *c, int64_t table_id, int64_t snapshot_id, uint64_t shard,
     int64_t dictionary_id, int64_t *out, struct err *e);
@@ -65,7 +65,9 @@ int packs_total(struct catalog *c, uint64_t *bytes, struct err *e);
 
 /*
  * packs_dictionary_put(c, table_id, documents, bytes, len, out, e):
- * Keep a dictionary for a table and set ${out} to its number. Needs a transaction.
+ * Keep a dictionary for a table and set ${out} to its number. Needs a transaction, whose commit must
+ * come after the file that bears the number is durable; until then the number may be given out
+ * again.
  */
 int packs_dictionary_put(struct catalog *c, int64_t table_id, uint64_t documents, const void *bytes,
     size_t len, int64_t *out, struct err *e);

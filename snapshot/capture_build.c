@@ -385,7 +385,11 @@ build_rest(struct build *b, struct err *e)
 
 /* ---- the dictionary ---- */
 
-/* Train on the samples and keep the result twice: in packs/ and in the catalogue. */
+/*
+ * Train on the samples and keep the result twice: in packs/ and in the catalogue. The file comes
+ * first, so that the catalogue never has a dictionary whose file is missing. One that bears the
+ * number already was left by a crash before the commit: nothing refers to it.
+ */
 static int
 build_dictionary_train(struct build *b, struct err *e)
 {
@@ -398,12 +402,14 @@ build_dictionary_train(struct build *b, struct err *e)
 		rc = packs_dictionary_put(
 		    b->c->cat, b->table.id, sort_count(b->t->sort), bytes.data, bytes.len, &id, e);
 	if (rc == ERR_OK)
-		rc = catalog_commit(b->c->cat, true, e);
-	if (rc == ERR_OK)
-		rc = catalog_begin(b->c->cat, e);
+		rc = dictionary_remove(b->c->repo->packsfd, (uint64_t)id, e);
 	if (rc == ERR_OK)
 		rc = dictionary_save(b->c->repo->packsfd, (uint64_t)id, (uint64_t)b->table.id,
 		    bytes.data, bytes.len, e);
+	if (rc == ERR_OK)
+		rc = catalog_commit(b->c->cat, false, e);
+	if (rc == ERR_OK)
+		rc = catalog_begin(b->c->cat, e);
 	if (rc == ERR_OK)
 		rc = dictionary_create((uint64_t)id, bytes.data, bytes.len, &b->dict, e);
 	buf_finish(&bytes);
