@@ -39,7 +39,8 @@ fuse_ops_init(void *userdata, struct fuse_conn_info *conn)
 	struct fuse_fs *fs = userdata;
 
 	/* ENOSYS to open or flush holds for all files for ever: the kernel never asks again, keeps
-	 * what it has read, and tells of no truncation. A mount that takes files in needs all three. */
+	 * what it has read, and tells of no truncation. A mount that takes files in needs all
+	 * three. */
 	if (fs->inbox == NULL && (conn->capable & FUSE_CAP_NO_OPEN_SUPPORT) != 0)
 		atomic_store(&fs->no_open, true);
 	/* Attributes with every listing: find -size and rsync would look up each file instead. */

@@ -52,8 +52,8 @@ view_queue_filter(struct view *v, int64_t table_id, uint32_t state, struct table
 	return ERR_OK;
 }
 
-/* Set the time at which a restore changed last; to the ms, as it may do so again within a second and
- * keep its size, and a kernel that keeps its bytes has nothing else to go by. */
+/* Set the time at which a restore changed last; to the ms, as it may do so again within a second
+ * and keep its size, and a kernel that keeps its bytes has nothing else to go by. */
 static void
 view_queue_time(const struct queue_restore *r, struct view_attr *out)
 {
