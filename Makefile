@@ -7,6 +7,7 @@
 #   make check     unit tests, fuzz corpus, command and mount tests of this build, nothing installed
 #   make check-unit | check-fuzz | check-cli | check-mount       one kind of them
 #   make check-includes | check-headers | check-style | check-man | check-shell
+#   make bench     measure reading and taking snapshots, beside other file systems (N, BENCH)
 #   make fuzz TIME=60          run the fuzzers, seconds for each target (clang)
 #   make install | uninstall   honours PREFIX, DESTDIR, SYSCONFDIR, UNITDIR
 #   make format    clang-format every source in place
@@ -14,6 +15,7 @@
 #
 # Knobs: CC, CFLAGS, LDFLAGS (yours, never overwritten), DEVELOPER=1 (-Werror), V=1 (show commands),
 #        SAN=asan | tsan (a sanitizer build in a directory of its own), T=GLOB (run only some tests)
+#        N (documents of the benchmark), BENCH='--large --huge --rounds R ...' (see tests/bench/run -h)
 
 VERSION = 0.1.0
 
@@ -28,6 +30,8 @@ SBINDIR = $(PREFIX)/sbin
 CFLAGS ?= -O2 -g
 SAN ?=
 TIME ?= 60
+N ?= 100000
+BENCH ?=
 T ?=
 
 PACKAGES = fuse3 sqlite3 libzstd libarchive zlib libcrypto libssl
@@ -104,6 +108,10 @@ $(FUZZ_REPLAY): $(B)/tests/fuzz/%-replay: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/re
 $(HELPERS): $(B)/tests/mount/%: $(B)/tests/mount/%.o
 	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^
 
+BENCH_TOOLS = $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(wildcard tests/bench/*.c))
+$(BENCH_TOOLS): $(B)/tests/bench/%: $(B)/tests/bench/%.o
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
 RUN = THINKBACK=$(abspath $(B))/thinkback BUILD=$(abspath $(B)) T='$(T)' tests/run
 
 check: $(B)/thinkback $(UNIT) $(FUZZ_REPLAY) $(HELPERS)
@@ -131,6 +139,12 @@ check-shell:
 
 fuzz:
 	tests/fuzz/run $(TIME)
+
+bench:
+	tests/install-deps bench
+	$(MAKE) all bench-tools
+	tests/bench/run -n $(N) --build $(abspath $(B)) $(BENCH)
+bench-tools: $(BENCH_TOOLS)
 
 deps:
 	tests/install-deps
@@ -160,7 +174,7 @@ uninstall:
 	fs/install uninstall
 
 .PHONY: all check check-unit check-fuzz check-cli check-mount build-tests check-includes \
-	check-headers check-style check-man check-shell fuzz deps demo test format clean install uninstall
+	check-headers check-style check-man check-shell fuzz bench bench-tools deps demo test format clean install uninstall
 .SECONDARY:
 
 -include $(shell find build -name '*.d' 2>/dev/null)

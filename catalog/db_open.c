@@ -19,7 +19,7 @@
 #define DB_LOG_MAX                                                                                 \
 	(64 << 20)             /* bytes of the write-ahead log that stay on disk for the next use  \
 				*/
-#define DB_READ_CACHE_KIB 8192 /* pages kept by a connection that reads */
+#define DB_READ_CACHE_KIB 2048 /* pages kept by a connection that reads */
 #define DB_WRITE_CACHE_KIB 32768 /* and by one that writes */
 
 static const char APPLICATION_SQL[] = "PRAGMA application_id";

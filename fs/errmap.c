@@ -73,6 +73,8 @@ errmap_answer(enum errmap_answer answer)
 		return ENOENT;
 	case ERRMAP_NAME_TOO_LONG:
 		return ENAMETOOLONG;
+	case ERRMAP_NOT_NEEDED:
+		return ENOSYS;
 	}
 	return EIO;
 }

@@ -12,7 +12,8 @@ enum errmap_answer {
 	ERRMAP_IS_DIRECTORY,  /* EISDIR */
 	ERRMAP_NOT_EMPTY,     /* ENOTEMPTY: rmdir */
 	ERRMAP_ABSENT,        /* ENOENT */
-	ERRMAP_NAME_TOO_LONG  /* ENAMETOOLONG */
+	ERRMAP_NAME_TOO_LONG, /* ENAMETOOLONG */
+	ERRMAP_NOT_NEEDED     /* ENOSYS: a request that the kernel need not send again */
 };
 
 /*

@@ -119,7 +119,7 @@ fuse_answer_stat(const struct fuse_fs *fs, const struct view_attr *attr, struct 
 	    .st_blksize = 4096,
 	    .st_blocks = (blkcnt_t)((attr->size + ANSWER_BLOCK - 1) / ANSWER_BLOCK),
 	    .st_atim.tv_sec = attr->mtime,
-	    .st_mtim.tv_sec = attr->mtime,
+	    .st_mtim = {.tv_sec = attr->mtime, .tv_nsec = attr->mtime_ns},
 	    .st_ctim.tv_sec = attr->mtime,
 	};
 }

@@ -39,6 +39,8 @@ struct fuse_fs {
 	/* The kernel forgets what it knows when it is told to (fuse_watch.c), so that it may know
 	 * it for long. */
 	atomic_bool epochs;
+	/* Nothing can be written here, so opening and closing need no request (fuse_ops.c). */
+	atomic_bool no_open;
 
 	pthread_mutex_t lock;   /* for what follows */
 	struct fuse_slot *idle; /* views that nobody uses, the last used first */

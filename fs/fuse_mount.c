@@ -159,6 +159,7 @@ fuse_mount_create(const struct repo *repo, const struct fuse_mount_options *opti
 	m->fs.uid = options->uid;
 	m->fs.gid = options->gid;
 	atomic_init(&m->fs.epochs, false);
+	atomic_init(&m->fs.no_open, false);
 	pthread_mutex_init(&m->fs.lock, NULL);
 	rc = fuse_mount_open(&m->fs, options, e);
 	if (rc == ERR_OK)

@@ -36,7 +36,13 @@ fuse_ops_file(const struct fuse_file_info *fi)
 static void
 fuse_ops_init(void *userdata, struct fuse_conn_info *conn)
 {
-	(void)userdata;
+	struct fuse_fs *fs = userdata;
+
+	/* ENOSYS to open or flush holds for all files for ever: the kernel never asks again, keeps
+	 * what it has read, and tells of no truncation. A mount that takes files in needs all
+	 * three. */
+	if (fs->inbox == NULL && (conn->capable & FUSE_CAP_NO_OPEN_SUPPORT) != 0)
+		atomic_store(&fs->no_open, true);
 	/* Attributes with every listing: find -size and rsync would look up each file instead. */
 	if ((conn->capable & FUSE_CAP_READDIRPLUS) != 0)
 		conn->want |= FUSE_CAP_READDIRPLUS;
@@ -209,6 +215,10 @@ fuse_ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	bool writes = (fi->flags & O_ACCMODE) != O_RDONLY || (fi->flags & O_TRUNC) != 0;
 	enum inode_kind kind = fuse_ops_kind(ino);
 
+	if (atomic_load(&fuse_answer_fs(req)->no_open)) {
+		fuse_answer_refuse(req, ERRMAP_NOT_NEEDED);
+		return;
+	}
 	if (kind == INODE_SCRATCH || (kind == INODE_QUEUED && writes)) {
 		fuse_ops_open_inbox(req, ino, fi);
 		return;

@@ -69,7 +69,9 @@ fuse_watch_run(void *arg)
 {
 	struct fuse_watch *w = arg;
 	uint64_t seen = 0;
-	bool known = false;
+	/* Known from the start: with the names of directories the kernel forgets all that is below
+	 * them, the bytes of files too, so it is told only when there is a reason. */
+	bool known = view_generation(w->slot->view, &seen, NULL) == ERR_OK;
 
 	atomic_store(&w->fs->epochs, fuse_watch_forget(w));
 	while (fuse_watch_wait(w)) {

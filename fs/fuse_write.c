@@ -107,6 +107,10 @@ fuse_write_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	int rc = ERR_OK;
 
 	(void)ino;
+	if (atomic_load(&fuse_answer_fs(req)->no_open)) {
+		fuse_answer_refuse(req, ERRMAP_NOT_NEEDED);
+		return;
+	}
 	if (file != NULL)
 		rc = inbox_close(file, fuse_req_ctx(req)->pid, &e);
 	fuse_answer_error(req, rc, &e);

@@ -29,10 +29,11 @@ enum view_type { VIEW_DIRECTORY, VIEW_FILE, VIEW_LINK };
 struct view_attr {
 	uint64_t ino;
 	enum view_type type;
-	bool writable;  /* files may be made in it, or it is an inbox file */
-	uint64_t size;  /* exact: what a read to the end returns */
-	uint32_t nlink; /* a document: the number of dates that show this version */
-	int64_t mtime;  /* seconds; a document: the date at which this version first appeared */
+	bool writable;     /* files may be made in it, or it is an inbox file */
+	uint64_t size;     /* exact: what a read to the end returns */
+	uint32_t nlink;    /* a document: the number of dates that show this version */
+	int64_t mtime;     /* seconds; a document: the date at which this version first appeared */
+	uint32_t mtime_ns; /* nanoseconds of it; only what may be replaced has any */
 	bool
 	    steady; /* never changes while the mount lives, but for nlink: may be cached for long */
 };

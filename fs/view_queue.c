@@ -52,14 +52,24 @@ view_queue_filter(struct view *v, int64_t table_id, uint32_t state, struct table
 	return ERR_OK;
 }
 
+/* Set the time at which a restore changed last; to the ms, as it may do so again within a second
+ * and keep its size, and a kernel that keeps its bytes has nothing else to go by. */
+static void
+view_queue_time(const struct queue_restore *r, struct view_attr *out)
+{
+	out->mtime = r->updated / 1000;
+	out->mtime_ns = (uint32_t)(r->updated % 1000) * 1000000u;
+}
+
 static int
 view_queue_attr_of(const struct queue_restore *r, struct view_attr *out)
 {
 	struct inode in = {INODE_QUEUED, r->id, 0};
-	int rc = view_attr_make(&in, VIEW_FILE, r->updated / 1000, out);
+	int rc = view_attr_make(&in, VIEW_FILE, 0, out);
 
 	if (rc != ERR_OK)
 		return rc;
+	view_queue_time(r, out);
 	out->size = r->bytes;
 	/* Of a running one too: what is written over it becomes a new restore. */
 	out->writable = (r->state & QUEUE_WAITING) != 0;
@@ -84,10 +94,11 @@ view_queue_error_attr(
 	struct inode in = {INODE_QUEUED_ERROR, r->id, 0};
 	struct view_attr attr;
 	struct buf text = {0};
-	int rc = view_attr_make(&in, VIEW_FILE, r->updated / 1000, &attr);
+	int rc = view_attr_make(&in, VIEW_FILE, 0, &attr);
 
 	if (rc != ERR_OK)
 		return err_set(e, rc, "the queue has an impossible number");
+	view_queue_time(r, &attr);
 	rc = view_queue_error_text(v, r->id, &text, e);
 	attr.size = text.len;
 	buf_finish(&text);
