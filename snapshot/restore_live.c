@@ -333,13 +333,16 @@ live_load_open(
 	return restore_load_open(&o, out, e);
 }
 
-/* How deep arrays and objects are nested in a canonical document. */
+/* How deep arrays and objects are nested in a canonical document; 0 when that cannot be much. */
 static unsigned
 live_depth(const struct buf *document)
 {
 	unsigned depth = 0, deepest = 0;
 	bool string = false;
 
+	/* Most documents are too short to be nested too deep. */
+	if (document->len < 2 * (size_t)RESTORE_DEPTH_MAX)
+		return 0;
 	for (size_t i = 0; i < document->len; i++) {
 		uint8_t c = document->data[i];
 		if (string && c == '\\')

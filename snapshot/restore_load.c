@@ -1,9 +1,12 @@
 /*
- * Writing documents over several connections: the caller fills batches, each thread sends one at a
- * time. The contracts are in restore_internal.h.
+ * Writing documents over several connections: the caller fills batches, and each thread keeps a few
+ * of them with the server, so that it has the next one when it has answered the one before. Answers
+ * come in any order, and batches of one snapshot share no key: which is written first does not
+ * matter. Memory: LOAD_FLIGHT + 2 batches for each connection. The contracts are in
+ * restore_internal.h.
  */
 #include "snapshot/json/member.h"
-#include "snapshot/rdb/ask.h"
+#include "snapshot/rdb/response.h"
 #include "snapshot/rdb/wait.h"
 #include "snapshot/restore_internal.h"
 
@@ -13,8 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOAD_DOCUMENTS 200      /* of a batch */
+#define LOAD_DOCUMENTS 500      /* of a batch */
 #define LOAD_BYTES (512u << 10) /* of a batch, unless one document is longer */
+#define LOAD_FLIGHT 2           /* batches with the server on one connection */
 #define LOAD_TRIES 7            /* for a batch; with the pauses a minute */
 #define LOAD_ERROR 200          /* bytes shown of a server's text: it may quote documents */
 
@@ -28,8 +32,11 @@ struct restore_load {
 	pthread_mutex_t lock;
 	pthread_cond_t work;    /* a batch waits, or the end has come */
 	pthread_cond_t room;    /* a batch was taken, or answered */
-	struct buf waiting;     /* under lock: a whole query; empty: none waits */
-	unsigned busy;          /* under lock: batches being sent */
+	struct buf *waiting;    /* owned; under lock: a ring of whole queries */
+	size_t places;          /* in the ring */
+	size_t oldest;          /* under lock: where in the ring the next to be taken is */
+	size_t waits;           /* under lock: queries that wait */
+	unsigned busy;          /* under lock: batches with the threads */
 	bool ending;            /* under lock: nothing more comes */
 	int failed;             /* under lock: the first failure, or ERR_OK */
 	struct err why;         /* under lock: its text */
@@ -39,11 +46,21 @@ struct restore_load {
 
 /* ---- the threads ---- */
 
+/* A batch that a connection has taken and that is not answered yet. */
+struct load_batch {
+	struct buf query;
+	uint64_t token;
+	bool sent;  /* over the connection there is */
+	int failed; /* how often it has to be sent again */
+};
+
 /* One connection at work. */
 struct load_worker {
 	struct restore_load *l;
-	struct connection *c; /* NULL: not connected */
-	struct buf query, answer, text;
+	struct connection *c;                  /* NULL: not connected */
+	struct load_batch flight[LOAD_FLIGHT]; /* in the order in which they were taken */
+	size_t n;                              /* of these; the others lend their memory */
+	struct buf answer, text;
 };
 
 static uint64_t
@@ -88,70 +105,129 @@ load_judge(struct load_worker *w, const struct member_span *answer, struct err *
 	return ERR_OK;
 }
 
-static int
-load_try(struct load_worker *w, struct err *e)
-{
-	struct member_span answer;
-	int rc = ERR_OK;
-
-	if (w->c != NULL && !connection_usable(w->c)) {
-		connection_close(w->c);
-		w->c = NULL;
-	}
-	if (w->c == NULL)
-		rc = connection_open(w->l->o.connect, &w->c, e);
-	if (rc == ERR_OK)
-		rc = ask_first(w->c, &w->query, &w->answer, &answer, e);
-	return rc == ERR_OK ? load_judge(w, &answer, e) : rc;
-}
-
-/* Send a batch until it is answered or nothing helps. */
+/* Send the batches that have not been sent over this connection, the oldest first. */
 static int
 load_send(struct load_worker *w, struct err *e)
 {
-	const struct restore_load_options *o = &w->l->o;
+	int rc = ERR_OK;
 
-	for (int tries = 0;; tries++) {
-		int rc = load_try(w, e);
-		bool lost = rc == ERR_IO && (w->c == NULL || !connection_usable(w->c));
-		if ((!lost && rc != ERR_BUSY) || tries == LOAD_TRIES)
-			return rc;
-		log_line(o->log, LOG_WARNING, "%s.%s: %s; trying again", o->table.database,
-		    o->table.name, e->text);
-		rc = wait_pause(o->retry_ms << tries, o->connect->stop, e);
-		if (rc != ERR_OK)
-			return rc;
+	if (w->c == NULL)
+		rc = connection_open(w->l->o.connect, &w->c, e);
+	for (size_t i = 0; i < w->n && rc == ERR_OK; i++) {
+		struct load_batch *b = &w->flight[i];
+		if (b->sent)
+			continue;
+		rc = connection_start(w->c, &b->query, &b->token, e);
+		b->sent = rc == ERR_OK;
 	}
+	return rc;
 }
 
-/* Take the batch that waits; false at the end, or when some connection has failed. */
+/* Wait for the next answer, and find out what became of that batch, ${which}. */
+static int
+load_receive(struct load_worker *w, size_t *which, struct err *e)
+{
+	struct response r;
+	struct member_span result = {0};
+	uint64_t token;
+	int rc;
+
+	*which = w->n;
+	while (*which == w->n) {
+		rc = connection_receive_any(w->c, &token, &w->answer, e);
+		if (rc != ERR_OK)
+			return rc;
+		for (*which = 0; *which < w->n && w->flight[*which].token != token; ++*which)
+			;
+	}
+	rc = response_read(w->answer.data, w->answer.len, &r, e);
+	if (rc == ERR_OK)
+		rc = response_check(&r, e);
+	if (rc != ERR_OK)
+		return rc;
+	if (response_first(&r, &result) == ERR_FORMAT)
+		return err_set(e, ERR_FORMAT, "the server's answer is not one of RethinkDB's");
+	return load_judge(w, &result, e);
+}
+
+/* A batch is done, or given up: it leaves the others in their order. */
+static void
+load_drop(struct load_worker *w, size_t which)
+{
+	struct load_batch gone = w->flight[which];
+
+	for (size_t i = which + 1; i < w->n; i++)
+		w->flight[i - 1] = w->flight[i];
+	w->flight[--w->n] = gone;
+}
+
+/*
+ * What was not answered has to be sent again: the batch ${which}, or, when the connection is lost,
+ * all of them. Return ${rc} with its text when one of them was sent often enough.
+ */
+static int
+load_again(struct load_worker *w, size_t which, int rc, struct err *e)
+{
+	const struct restore_load_options *o = &w->l->o;
+	bool lost = w->c == NULL || !connection_usable(w->c);
+	int most = 0;
+
+	if (!(rc == ERR_IO && lost) && !(rc == ERR_BUSY && which < w->n))
+		return rc;
+	for (size_t i = 0; i < w->n; i++) {
+		struct load_batch *b = &w->flight[i];
+		if (!lost && i != which)
+			continue;
+		b->sent = false;
+		b->failed++;
+		most = b->failed > most ? b->failed : most;
+	}
+	if (most > LOAD_TRIES)
+		return rc;
+	if (lost) {
+		connection_close(w->c);
+		w->c = NULL;
+	}
+	log_line(o->log, LOG_WARNING, "%s.%s: %s; trying again", o->table.database, o->table.name,
+	    e->text);
+	return wait_pause(o->retry_ms << (most - 1), o->connect->stop, e);
+}
+
+/*
+ * Take the batch that waits; while others are with the server, only if there is one. False when
+ * none was taken: then none will come, or answers are to be waited for.
+ */
 static bool
 load_take(struct load_worker *w)
 {
 	struct restore_load *l = w->l;
-	struct buf swap = w->query;
+	struct load_batch *b = &w->flight[w->n];
+	struct buf swap = b->query;
 	bool taken;
 
 	pthread_mutex_lock(&l->lock);
-	while (l->waiting.len == 0 && !l->ending && l->failed == ERR_OK)
+	while (w->n == 0 && l->waits == 0 && !l->ending && l->failed == ERR_OK)
 		pthread_cond_wait(&l->work, &l->lock);
-	taken = l->waiting.len > 0 && l->failed == ERR_OK;
+	taken = l->waits > 0 && l->failed == ERR_OK;
 	if (taken) {
-		w->query = l->waiting;
-		l->waiting = swap;
-		buf_clear(&l->waiting);
+		*b = (struct load_batch){.query = l->waiting[l->oldest]};
+		l->waiting[l->oldest] = swap;
+		l->oldest = (l->oldest + 1) % l->places;
+		l->waits--;
 		l->busy++;
+		w->n++;
 		pthread_cond_broadcast(&l->room);
 	}
 	pthread_mutex_unlock(&l->lock);
 	return taken;
 }
 
+/* ${n} batches are answered (${rc} is ERR_OK), or have failed. */
 static void
-load_answered(struct restore_load *l, int rc, const struct err *e)
+load_answered(struct restore_load *l, size_t n, int rc, const struct err *e)
 {
 	pthread_mutex_lock(&l->lock);
-	l->busy--;
+	l->busy -= (unsigned)n;
 	if (rc != ERR_OK && l->failed == ERR_OK) {
 		l->failed = rc;
 		l->why = *e;
@@ -161,18 +237,44 @@ load_answered(struct restore_load *l, int rc, const struct err *e)
 	pthread_mutex_unlock(&l->lock);
 }
 
+/* Go on until a batch is answered or nothing helps. */
+static int
+load_step(struct load_worker *w, struct err *e)
+{
+	for (;;) {
+		size_t which = w->n;
+		int rc = load_send(w, e);
+		if (rc == ERR_OK)
+			rc = load_receive(w, &which, e);
+		if (rc == ERR_OK) {
+			load_drop(w, which);
+			load_answered(w->l, 1, ERR_OK, e);
+			return ERR_OK;
+		}
+		rc = load_again(w, which, rc, e);
+		if (rc != ERR_OK)
+			return rc;
+	}
+}
+
 static void *
 load_work(void *arg)
 {
 	struct load_worker w = {.l = arg};
 	struct err e = {0};
+	int rc = ERR_OK;
 
-	while (load_take(&w)) {
-		int rc = load_send(&w, &e);
-		load_answered(w.l, rc, &e);
-	}
+	do {
+		while (w.n < LOAD_FLIGHT && load_take(&w))
+			;
+		if (w.n > 0)
+			rc = load_step(&w, &e);
+	} while (rc == ERR_OK && w.n > 0);
+	if (rc != ERR_OK)
+		load_answered(w.l, w.n, rc, &e);
 	connection_close(w.c);
-	buf_finish(&w.query);
+	for (size_t i = 0; i < LOAD_FLIGHT; i++)
+		buf_finish(&w.flight[i].query);
 	buf_finish(&w.answer);
 	buf_finish(&w.text);
 	return NULL;
@@ -191,8 +293,10 @@ restore_load_open(const struct restore_load_options *o, struct restore_load **ou
 	pthread_mutex_init(&l->lock, NULL);
 	pthread_cond_init(&l->work, NULL);
 	pthread_cond_init(&l->room, NULL);
+	l->places = o->clients + 1;
+	l->waiting = calloc(l->places, sizeof(*l->waiting));
 	l->threads = calloc(o->clients, sizeof(*l->threads));
-	while (l->threads != NULL && l->running < o->clients &&
+	while (l->threads != NULL && l->waiting != NULL && l->running < o->clients &&
 	       pthread_create(&l->threads[l->running], NULL, load_work, l) == 0)
 		l->running++;
 	/* Fewer threads than asked for do the same, only slower. */
@@ -217,17 +321,19 @@ load_failure(const struct restore_load *l, struct err *e)
 static int
 load_hand_over(struct restore_load *l, struct err *e)
 {
-	struct buf swap;
 	int rc;
 
 	pthread_mutex_lock(&l->lock);
-	while (l->waiting.len > 0 && l->failed == ERR_OK)
+	while (l->waits == l->places && l->failed == ERR_OK)
 		pthread_cond_wait(&l->room, &l->lock);
-	swap = l->waiting;
-	l->waiting = l->filling;
-	l->filling = swap;
-	pthread_cond_signal(&l->work);
 	rc = load_failure(l, e);
+	if (rc == ERR_OK) {
+		struct buf *place = &l->waiting[(l->oldest + l->waits++) % l->places];
+		struct buf swap = *place;
+		*place = l->filling;
+		l->filling = swap;
+		pthread_cond_signal(&l->work);
+	}
 	pthread_mutex_unlock(&l->lock);
 	buf_clear(&l->filling);
 	l->documents = 0;
@@ -290,7 +396,7 @@ restore_load_finish(struct restore_load *l, struct err *e)
 	if (rc != ERR_OK)
 		return rc;
 	pthread_mutex_lock(&l->lock);
-	while ((l->waiting.len > 0 || l->busy > 0) && l->failed == ERR_OK)
+	while ((l->waits > 0 || l->busy > 0) && l->failed == ERR_OK)
 		pthread_cond_wait(&l->room, &l->lock);
 	rc = load_failure(l, e);
 	if (rc == ERR_OK && l->refused > 0)
@@ -308,7 +414,7 @@ restore_load_close(struct restore_load *l)
 		return;
 	pthread_mutex_lock(&l->lock);
 	l->ending = true;
-	buf_clear(&l->waiting);
+	l->waits = 0;
 	pthread_cond_broadcast(&l->work);
 	pthread_mutex_unlock(&l->lock);
 	for (unsigned i = 0; i < l->running; i++)
@@ -317,7 +423,9 @@ restore_load_close(struct restore_load *l)
 	pthread_cond_destroy(&l->room);
 	pthread_mutex_destroy(&l->lock);
 	buf_finish(&l->filling);
-	buf_finish(&l->waiting);
+	for (size_t i = 0; l->waiting != NULL && i < l->places; i++)
+		buf_finish(&l->waiting[i]);
+	free(l->waiting);
 	free(l->threads);
 	free(l);
 }

@@ -4,7 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-#define NUMBER_DIGITS 19 /* significant digits that a uint64_t always holds */
+#define NUMBER_DIGITS 19   /* significant digits that a uint64_t always holds */
+#define NUMBER_VERBATIM 15 /* significant digits that every double keeps */
 #define NUMBER_SAFE_DIGITS                                                                         \
 	UINT64_C(1000000000000000)           /* decimals under this stay different as doubles */
 #define NUMBER_SAFE_EXPONENT 280             /* and with exponents up to this, none is subnormal */
@@ -208,15 +209,49 @@ canon_is_short(const struct canon_decimal *d)
 	       d->exponent < NUMBER_SAFE_EXPONENT;
 }
 
+/*
+ * The length of a number at ${p} that is canonical as it is: at most 15 digits, the first not 0,
+ * the last behind a point neither. Or 0 when it may be another: that costs nothing but time.
+ */
+static size_t
+canon_verbatim(const uint8_t *p, const uint8_t *end)
+{
+	const uint8_t *start = p, *first, *point = NULL;
+
+	p += *p == '-';
+	first = p;
+	if (p == end || *p < '1' || *p > '9')
+		return 0;
+	while (canon_is_digit(p, end))
+		p++;
+	if (p < end && *p == '.') {
+		point = p++;
+		while (canon_is_digit(p, end))
+			p++;
+		if (p[-1] == '0' || p[-1] == '.')
+			return 0;
+	}
+	if (p - first - (point != NULL) > NUMBER_VERBATIM || (p < end && (*p | 0x20) == 'e'))
+		return 0;
+	return (size_t)(p - start);
+}
+
 int
 canon_token(struct canon_pass *pass)
 {
 	const uint8_t *text = pass->p;
 	char *out = (char *)pass->out->data + pass->out->len;
 	struct canon_decimal d;
-	size_t len = canon_scan(text, pass->end, &d), room;
+	size_t len = canon_verbatim(text, pass->end), room;
 	double number;
 
+	if (len > 0) {
+		memcpy(out, text, len);
+		pass->out->len += len;
+		pass->p += len;
+		return ERR_OK;
+	}
+	len = canon_scan(text, pass->end, &d);
 	if (len == 0)
 		return canon_fail(pass, text, ERR_FORMAT, "a malformed number");
 	pass->p += len;

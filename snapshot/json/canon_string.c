@@ -288,7 +288,16 @@ canon_put_string(struct buf *out, const void *bytes, size_t len)
 
 	while (p < end && rc == ERR_OK) {
 		uint8_t text[STRING_ESCAPE_MAX];
-		size_t n = canon_character(p, end);
+		size_t left = (size_t)(end - p), n;
+		rc = buf_reserve(out, left + WORD_LEN);
+		if (rc != ERR_OK)
+			break;
+		n = canon_copy_plain(p, end, out->data + out->len);
+		out->len += n;
+		p += n;
+		if (p == end)
+			break;
+		n = canon_character(p, end);
 		if (n > 0)
 			rc = buf_append(out, text, canon_put_character(p, n, text));
 		else

@@ -1,6 +1,7 @@
 /* Looking into canonical JSON: the contracts are in member.h. */
 #include "snapshot/json/member.h"
 
+#include "snapshot/json/block.h"
 #include "snapshot/json/canon_internal.h"
 #include "snapshot/json/word.h"
 
@@ -25,21 +26,53 @@ member_skip_string(const uint8_t *p, const uint8_t *end)
 	return NULL;
 }
 
+/*
+ * The bytes of a block that an escape has taken. ${carry} says whether the block before ended in a
+ * backslash that takes the first one, and is set for the block behind.
+ */
+static uint64_t
+member_escaped(uint64_t escapes, bool *carry)
+{
+	uint64_t escaped = *carry;
+
+	*carry = false;
+	escapes &= ~escaped;
+	while (escapes != 0) {
+		uint64_t first = escapes & (0 - escapes);
+		escaped |= first << 1;
+		*carry = first >> (BLOCK_LEN - 1) != 0;
+		escapes &= ~(first | first << 1);
+	}
+	return escaped;
+}
+
 /* Where the array or object that starts at ${p} ends; NULL when it doesn't. */
 static const uint8_t *
 member_skip_nested(const uint8_t *p, const uint8_t *end)
 {
+	uint8_t last[BLOCK_LEN] = {0};
 	size_t depth = 0;
+	uint64_t inside = 0; /* all bits: the block begins in a string */
+	bool escaped = false;
 
-	while (p != NULL && p < end) {
-		if (*p == '"') {
-			p = member_skip_string(p, end);
-			continue;
+	for (; p < end; p += BLOCK_LEN) {
+		const uint8_t *at = p;
+		struct block b;
+		if (end - p < BLOCK_LEN)
+			at = memcpy(last, p, (size_t)(end - p));
+		block_look(at, &b);
+		if (b.escapes != 0 || escaped)
+			b.quotes &= ~member_escaped(b.escapes, &escaped);
+		inside ^= block_inside(b.quotes);
+		for (uint64_t m = (b.opens | b.closes) & ~inside; m != 0; m &= m - 1) {
+			if ((b.opens & m & (0 - m)) != 0)
+				depth++;
+			else if (--depth == 0)
+				return p + __builtin_ctzll(m) + 1;
 		}
-		depth += *p == '{' || *p == '[';
-		if ((*p == '}' || *p == ']') && --depth == 0)
-			return p + 1;
-		p++;
+		inside = 0 - (inside >> (BLOCK_LEN - 1));
+		if (end - p < BLOCK_LEN)
+			break;
 	}
 	return NULL;
 }

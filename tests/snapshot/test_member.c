@@ -43,6 +43,42 @@ member_find__members(void **state)
 	assert_int_equal(member_find("1", 1, "a", 1, &value), ERR_FORMAT);
 }
 
+/* Strings are looked at 64 bytes at a time: whatever is in them, wherever they lie and end. */
+static void
+member_element__ends_nested_values_at_any_distance(void **state)
+{
+	static const char *const parts[] = {"x", "\\\\", "\\\"", "]", "{", "\xc3\xa9", "\\u00e9"};
+	uint32_t seed = 1;
+
+	(void)state;
+	for (int round = 0; round < 20000; round++) {
+		struct member_walk walk = {0};
+		struct member_span value;
+		struct buf array = {0};
+		size_t len, n;
+		assert_int_equal(buf_puts(&array, "[[{\"\":\""), ERR_OK);
+		seed = seed * 1664525 + 1013904223;
+		n = seed >> 24;
+		for (size_t i = 0; i < n; i++) {
+			seed = seed * 1664525 + 1013904223;
+			/* Long runs of one byte, and others of everything. */
+			if (round % 2 == 0 || seed >> 29 == 0)
+				assert_int_equal(buf_puts(&array, parts[(seed >> 20) % 7]), ERR_OK);
+			else
+				assert_int_equal(buf_puts(&array, parts[1]), ERR_OK);
+		}
+		assert_int_equal(buf_puts(&array, "\"},[]]"), ERR_OK);
+		len = array.len - 1;
+		assert_int_equal(buf_puts(&array, ",0]"), ERR_OK);
+		assert_int_equal(member_element(array.data, array.len, &walk, &value), ERR_OK);
+		assert_int_equal(value.len, len);
+		assert_int_equal(member_element(array.data, array.len, &walk, &value), ERR_OK);
+		assert_text(value.data, value.len, "0");
+		assert_int_equal(member_element(array.data, array.len, &walk, &value), ERR_END);
+		buf_finish(&array);
+	}
+}
+
 static void
 member_next__walks(void **state)
 {
@@ -157,6 +193,7 @@ main(void)
 	    cmocka_unit_test(member_find__members),
 	    cmocka_unit_test(member_next__walks),
 	    cmocka_unit_test(member_element__walks),
+	    cmocka_unit_test(member_element__ends_nested_values_at_any_distance),
 	    cmocka_unit_test(member_next__refuses),
 	    cmocka_unit_test(member_element__refuses),
 	    cmocka_unit_test(member_string__decodes),
