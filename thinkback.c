@@ -18,6 +18,7 @@ static const struct cmd *const commands[] = {
     &cmd_queue,
     &cmd_worker,
     &cmd_check,
+    &cmd_rebuild,
     &cmd_restore,
     &cmd_export,
 };

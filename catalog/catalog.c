@@ -90,6 +90,12 @@ catalog_generation(struct catalog *c, uint64_t *out, struct err *e)
 	return db_generation(c->db, out, e);
 }
 
+int
+catalog_replaced(struct catalog *c, bool *out, struct err *e)
+{
+	return db_moved(c->db, out, e);
+}
+
 /* ---- what the other files share ---- */
 
 void

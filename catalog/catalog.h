@@ -60,6 +60,13 @@ void catalog_rollback(struct catalog *c);
 int catalog_generation(struct catalog *c, uint64_t *out, struct err *e);
 
 /*
+ * catalog_replaced(c, out, e):
+ * Set ${out} to whether another file is in the place of the catalogue that ${c} was opened on, as
+ * after a rebuild: ${c} goes on answering as things were. One look at the directory.
+ */
+int catalog_replaced(struct catalog *c, bool *out, struct err *e);
+
+/*
  * catalog_check(c, problem, arg, e):
  * Check the database itself (integrity_check, foreign keys) and hand each problem, one line, to
  * ${problem}. Return ERR_OK when there was none, ERR_CORRUPT when there was, else a failure.

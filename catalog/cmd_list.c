@@ -28,9 +28,9 @@ list_json(const struct tables_table *t, const struct snapshots_snapshot *s)
 	printf("{\"database\":\"%s\",\"table\":\"%s\",\"date\":\"%s\",\"snapshot\":%" PRId64
 	       ",\"shards\":%" PRIu64 ",\"documents\":%" PRIu64 ",\"bytes\":%" PRIu64
 	       ",\"new\":%" PRIu64 ",\"changed\":%" PRIu64 ",\"deleted\":%" PRIu64
-	       ",\"stored_bytes\":%" PRIu64 ",\"verified\":",
+	       ",\"stored_bytes\":%" PRIu64 ",\"lost\":%" PRIu64 ",\"verified\":",
 	    t->database, t->name, date, s->id, s->shards, s->documents, s->bytes, s->added,
-	    s->changed, s->deleted, s->stored_bytes);
+	    s->changed, s->deleted, s->stored_bytes, s->lost);
 	if (s->verified != 0)
 		printf("\"%s\"}\n", verified);
 	else
@@ -49,10 +49,13 @@ list_text(struct list *l, const struct tables_table *t, const struct snapshots_s
 	date_name(s->date, date);
 	date_name(s->verified, verified);
 	snprintf(name, sizeof(name), "%s.%s", t->database, t->name);
-	printf("%-20s  %-24s %11" PRIu64 " %10s %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %10s  %s\n",
+	printf("%-20s  %-24s %11" PRIu64 " %10s %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %10s  %s",
 	    date, name, s->documents, num_size_text(s->bytes, size[0]), s->added, s->changed,
 	    s->deleted, num_size_text(s->stored_bytes, size[1]),
 	    s->verified != 0 ? verified : "never");
+	if (s->lost != 0)
+		printf("  LOST %" PRIu64 " OR MORE", s->lost);
+	putchar('\n');
 }
 
 static int
@@ -234,7 +237,8 @@ const struct cmd cmd_list = {
     .summary = "list snapshots",
     .help = "List the snapshots of each table, oldest first: date (UTC), documents, their\n"
 	    "size, what was new, changed and deleted against the snapshot before, the bytes\n"
-	    "stored for it, and when check --read-data last found it whole.\n"
+	    "stored for it, and when check --read-data last found it whole. LOST tells of\n"
+	    "documents that damage has taken from it: what is shown of it is not all.\n"
 	    "\n"
 	    "      --record          show the record of the newest run of a server (not newer\n"
 	    "                        than DATE): its users, permissions and configuration\n",

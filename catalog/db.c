@@ -373,6 +373,48 @@ db_rollback(struct db *db)
 		db_run(db_query(db, ROLLBACK_SQL), NULL, NULL);
 }
 
+static const char SAVEPOINT_SQL[] = "SAVEPOINT part";
+static const char RELEASE_SQL[] = "RELEASE part";
+static const char TAKE_BACK_SQL[] = "ROLLBACK TO part";
+
+int
+db_savepoint(struct db *db, struct err *e)
+{
+	return db_run(db_query(db, SAVEPOINT_SQL), NULL, e);
+}
+
+int
+db_savepoint_end(struct db *db, int rc, struct err *e)
+{
+	int ended = ERR_OK;
+
+	if (!db_in_transaction(db))
+		return rc;
+	if (rc != ERR_OK)
+		ended = db_run(db_query(db, TAKE_BACK_SQL), NULL, NULL);
+	if (ended == ERR_OK)
+		ended = db_run(db_query(db, RELEASE_SQL), NULL, rc == ERR_OK ? e : NULL);
+	return rc != ERR_OK ? rc : ended;
+}
+
+int
+db_without_foreign_keys(struct db *db, struct err *e)
+{
+	return db_exec(db, "PRAGMA foreign_keys=OFF", e);
+}
+
+int
+db_moved(struct db *db, bool *out, struct err *e)
+{
+	int moved = 0;
+	int rc = sqlite3_file_control(db->sqlite, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+
+	if (rc != SQLITE_OK)
+		return db_fail(db, rc, e);
+	*out = moved != 0;
+	return ERR_OK;
+}
+
 /*
  * Syncing the write-ahead log is all that makes a commit under FULL different from one under
  * NORMAL. The log is one file that grows in commit order, so this sync also takes along all commits

@@ -85,6 +85,30 @@ void db_rollback(struct db *db);
 /* db_sync(db, e): have all commits made so far on disk when it returns ERR_OK. */
 int db_sync(struct db *db, struct err *e);
 
+/*
+ * db_savepoint(db, e), db_savepoint_end(db, rc, e):
+ * Inside a transaction: begin a part that can be taken back by itself; end it, keeping it when
+ * ${rc} is ERR_OK. Return ${rc}, or a failure.
+ */
+int db_savepoint(struct db *db, struct err *e);
+int db_savepoint_end(struct db *db, int rc, struct err *e);
+
+/* db_without_foreign_keys(db, e): from now on the connection does not look at foreign keys. */
+int db_without_foreign_keys(struct db *db, struct err *e);
+
+/*
+ * db_moved(db, out): set ${out} to whether the connection's file is no longer the one that its path
+ * names. One look at the directory.
+ */
+int db_moved(struct db *db, bool *out, struct err *e);
+
+/*
+ * db_merge_log(path, e):
+ * Merge the write-ahead log of any database into it and empty the log. Nobody may be writing.
+ * Return ERR_OK, ERR_BUSY when readers hold on to it for long, or a failure.
+ */
+int db_merge_log(const char *path, struct err *e);
+
 /* db_in_transaction(db): whether db_begin has been called and nothing has ended it. */
 bool db_in_transaction(const struct db *db);
 

@@ -264,6 +264,27 @@ db_open(
 	return ERR_OK;
 }
 
+int
+db_merge_log(const char *path, struct err *e)
+{
+	static const struct db_schema any = {.what = "database"};
+	struct db *db;
+	int rc = db_allocate(path, &any, true, &db, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	rc = db_connect(db, e);
+	if (rc == ERR_OK)
+		rc = db_configure(db, e);
+	if (rc == ERR_OK) {
+		int merged = sqlite3_wal_checkpoint_v2(
+		    db->sqlite, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+		rc = merged == SQLITE_OK ? ERR_OK : db_fail(db, merged, e);
+	}
+	db_close(db);
+	return rc;
+}
+
 /* Merging the log is no duty: whoever is the last to close does it, or the next writer. */
 void
 db_close(struct db *db)

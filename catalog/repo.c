@@ -205,9 +205,9 @@ repo_open_failed(const char *path, int errnum, struct err *e)
 	return err_system(e, errnum, "cannot open %s", path);
 }
 
-/* Open packs/ and see that there is a catalogue. */
+/* Open packs/ and see that there is a catalogue, unless that is not ${needed}. */
 static int
-repo_open_inside(struct repo *repo, const char *path, struct err *e)
+repo_open_inside(struct repo *repo, const char *path, bool needed, struct err *e)
 {
 	bool catalog = repo_has(repo->dirfd, REPO_CATALOG);
 
@@ -218,15 +218,16 @@ repo_open_inside(struct repo *repo, const char *path, struct err *e)
 		return err_set(e, ERR_NOTREPO,
 		    "%s is not a thinkback repository; make one with: thinkback init %s", path,
 		    path);
-	if (repo->packsfd < 0 || !catalog)
+	if (repo->packsfd < 0 || (needed && !catalog))
 		return err_set(e, ERR_NOTREPO,
-		    "%s is not a whole thinkback repository: %s is missing", path,
-		    catalog ? REPO_PACKS : REPO_CATALOG);
+		    "%s is not a whole thinkback repository: %s is missing%s", path,
+		    catalog ? REPO_PACKS : REPO_CATALOG,
+		    catalog ? "" : "; make it again with: thinkback rebuild");
 	return ERR_OK;
 }
 
-int
-repo_open(const char *path, struct repo **out, struct err *e)
+static int
+repo_open_any(const char *path, bool catalog_needed, struct repo **out, struct err *e)
 {
 	struct repo *repo = malloc(sizeof(*repo));
 	int rc;
@@ -238,7 +239,7 @@ repo_open(const char *path, struct repo **out, struct err *e)
 	if (repo->dirfd < 0)
 		rc = repo_open_failed(path, errno, e);
 	else
-		rc = repo_open_inside(repo, path, e);
+		rc = repo_open_inside(repo, path, catalog_needed, e);
 	if (rc == ERR_OK) {
 		repo->path = realpath(path, NULL);
 		if (repo->path == NULL)
@@ -250,6 +251,18 @@ repo_open(const char *path, struct repo **out, struct err *e)
 	}
 	*out = repo;
 	return ERR_OK;
+}
+
+int
+repo_open(const char *path, struct repo **out, struct err *e)
+{
+	return repo_open_any(path, true, out, e);
+}
+
+int
+repo_open_packs(const char *path, struct repo **out, struct err *e)
+{
+	return repo_open_any(path, false, out, e);
 }
 
 void

@@ -29,6 +29,9 @@ int repo_create(const char *path, struct err *e);
  */
 int repo_open(const char *path, struct repo **out, struct err *e);
 
+/* repo_open_packs(path, out, e): as repo_open, and the catalogue may be missing. */
+int repo_open_packs(const char *path, struct repo **out, struct err *e);
+
 /* repo_close(repo): close; ${repo} may be NULL. */
 void repo_close(struct repo *repo);
 

@@ -127,6 +127,10 @@ static const char CATALOG_VIEWS[] =
     " JOIN databases d ON d.id = t.database_id"
     " JOIN snapshots b ON b.id = v.born LEFT JOIN snapshots e ON e.id = v.died;";
 
+/* What damage has taken from a snapshot is told wherever it is shown. */
+static const char CATALOG_LOST[] =
+    "ALTER TABLE snapshots ADD COLUMN lost INTEGER NOT NULL DEFAULT 0 CHECK (lost >= 0);";
+
 static const char QUEUE_RESTORES[] =
     "CREATE TABLE restores ("
     "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
@@ -191,8 +195,8 @@ static const char QUEUE_REPLACED[] =
 /* What a run saved besides its tables. */
 static const char CATALOG_RECORDS[] = "ALTER TABLE runs ADD COLUMN record TEXT;";
 
-static const struct db_step CATALOG_STEPS[] = {
-    {1, CATALOG_SNAPSHOTS}, {1, CATALOG_PACKS}, {1, CATALOG_VIEWS}, {2, CATALOG_RECORDS}};
+static const struct db_step CATALOG_STEPS[] = {{1, CATALOG_SNAPSHOTS}, {1, CATALOG_PACKS},
+    {1, CATALOG_VIEWS}, {2, CATALOG_RECORDS}, {3, CATALOG_LOST}};
 static const struct db_step QUEUE_STEPS[] = {
     {1, QUEUE_RESTORES}, {1, QUEUE_VIEWS}, {2, QUEUE_REPLACED}};
 
@@ -204,7 +208,7 @@ schema_catalog(void)
 	    .application_id = 0x54426361, /* "TBca" */
 	    .steps = CATALOG_STEPS,
 	    .n_steps = COUNT(CATALOG_STEPS),
-	    .version = 2,
+	    .version = 3,
 	};
 
 	return &schema;

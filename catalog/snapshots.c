@@ -15,7 +15,7 @@
 
 #define SNAPSHOT_FROM                                                                              \
 	"SELECT id, table_id, run_id, date, shards, documents, bytes, added, changed, deleted,"    \
-	" stored_bytes, verified, complete FROM snapshots"
+	" stored_bytes, verified, complete, lost FROM snapshots"
 
 static const char RUN_INSERT_SQL[] = "INSERT INTO runs (date, source, started) VALUES (?1, ?2, ?3)";
 static const char RUN_SOURCE_SQL[] = "SELECT source FROM runs WHERE id = ?1";
@@ -49,8 +49,8 @@ static const char NEXT_SQL[] =
 static const char NEWEST_DATE_SQL[] =
     "SELECT date FROM snapshots WHERE complete = 1 ORDER BY date DESC LIMIT 1";
 static const char STAMP_SQL[] =
-    "SELECT count(*), coalesce(max(id), 0), coalesce(sum(id), 0) FROM snapshots"
-    " WHERE complete = 1";
+    "SELECT count(*), coalesce(max(id), 0), coalesce(sum(id), 0), coalesce(sum(lost), 0)"
+    " FROM snapshots WHERE complete = 1";
 static const char PRIMARY_KEY_SQL[] =
     "SELECT primary_key FROM snapshots WHERE id = ?1 AND complete = 1";
 static const char CONFIG_SQL[] = "SELECT config FROM snapshots WHERE id = ?1 AND complete = 1";
@@ -91,7 +91,7 @@ snapshots_read(
 		db_int(q, 1, 1, INT64_MAX, &s.table_id) && db_int(q, 2, 1, INT64_MAX, &s.run_id) &&
 		db_int(q, 3, INT64_MIN, INT64_MAX, &s.date) && snapshots_row_counts(q, &s) &&
 		s.shards > 0 && db_int(q, 11, 0, INT64_MAX, &s.verified) &&
-		db_int(q, 12, 1, 1, &complete)))
+		db_int(q, 12, 1, 1, &complete) && db_count(q, 13, INT64_MAX, &s.lost)))
 		rc = db_damaged(q->db, e, "a row of snapshots has values out of range");
 	db_reset(q);
 	if (rc == ERR_OK) {
@@ -347,19 +347,22 @@ int
 snapshots_stamp(struct catalog *c, uint64_t *out, struct err *e)
 {
 	struct db_query *q = db_query(c->db, STAMP_SQL);
-	int64_t count, newest, sum;
+	int64_t count, newest, sum, lost;
 	int rc = db_step(q, e);
 
-	if (rc == ERR_END || (rc == ERR_OK && !(db_int(q, 0, 0, INT64_MAX, &count) &&
-						  db_int(q, 1, 0, INT64_MAX, &newest) &&
-						  db_int(q, 2, 0, INT64_MAX, &sum))))
+	if (rc == ERR_END ||
+	    (rc == ERR_OK &&
+		!(db_int(q, 0, 0, INT64_MAX, &count) && db_int(q, 1, 0, INT64_MAX, &newest) &&
+		    db_int(q, 2, 0, INT64_MAX, &sum) && db_int(q, 3, 0, INT64_MAX, &lost))))
 		rc = db_damaged(c->db, e, "the numbers of the snapshots have no sum");
 	db_reset(q);
-	/* Numbers are not used twice, so one of the three differs; the factors are odd and large.
+	/* Numbers are not used twice, so one of the first three differs; the factors are odd and
+	 * large.
 	 */
 	if (rc == ERR_OK)
 		*out = (uint64_t)count * 0x9e3779b97f4a7c15u +
-		       (uint64_t)newest * 0xc2b2ae3d27d4eb4fu + (uint64_t)sum * 0x165667b19e3779f9u;
+		       (uint64_t)newest * 0xc2b2ae3d27d4eb4fu +
+		       (uint64_t)sum * 0x165667b19e3779f9u + (uint64_t)lost * 0xd6e8feb86659fd93u;
 	return rc;
 }
 

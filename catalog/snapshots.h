@@ -32,6 +32,8 @@ struct snapshots_snapshot {
 	uint64_t stored_bytes; /* bytes of its packs */
 	int64_t verified; /* date of the last check --read-data that found it whole; 0: never */
 	bool complete;
+	uint64_t lost; /* documents that damage has taken from it, as far as they are known; 0: it
+			  is whole */
 };
 
 struct snapshots_shard {
@@ -127,9 +129,9 @@ int snapshots_newest_date(struct catalog *c, int64_t *out, struct err *e);
 
 /*
  * snapshots_stamp(c, out, e):
- * Set ${out} to a number that is another one when other snapshots are complete than before, and the
- * same for every connection. It looks at all snapshots: call it when catalog_generation has
- * changed.
+ * Set ${out} to a number that is another one when other snapshots are complete than before, or have
+ * lost documents since, and the same for every connection. It looks at all snapshots: call it when
+ * catalog_generation has changed.
  */
 int snapshots_stamp(struct catalog *c, uint64_t *out, struct err *e);
 

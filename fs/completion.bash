@@ -45,7 +45,7 @@ _thinkback_words() {
 
 _thinkback() {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command='' i
-	local commands='init snapshot mount ls cat list queue worker check restore export'
+	local commands='init snapshot mount ls cat list queue worker check rebuild restore export'
 	COMPREPLY=()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
@@ -83,6 +83,7 @@ _thinkback() {
 	list,-*) _thinkback_words '--record --json --help' "$word" ;;
 	export,-*) _thinkback_words '--at --export --overwrite-file --json --help' "$word" ;;
 	check,-*) _thinkback_words '--read-data --json --help' "$word" ;;
+	rebuild,-*) _thinkback_words '--json --help' "$word" ;;
 	queue,-*)
 		_thinkback_words '--state --export --all-failed --payload --conflict --force --target --user
 			--password-file --tls-cert --deep --json --help' "$word"

@@ -40,6 +40,7 @@ _thinkback() {
 		'queue:look at the restore queue'
 		'worker:carry out restores'
 		'check:verify the repository'
+		'rebuild:make the catalogue again from the packs'
 		'restore:put whole snapshots back into a server or a directory'
 		'export:write an archive that rethinkdb restore reads'
 	)
@@ -117,6 +118,7 @@ _thinkback() {
 				'--overwrite-file[replace it]' '1:file:_files'
 			;;
 		check) _arguments '--json' '--help' '--read-data[read every byte]' ;;
+		rebuild) _arguments '--json' '--help' ;;
 		esac
 		;;
 	esac

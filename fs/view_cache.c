@@ -27,13 +27,37 @@ view_cache_finish(struct view *v)
 	buf_finish(&v->json);
 }
 
+/*
+ * Go over to another catalogue that has taken the place of the one that is open (thinkback
+ * rebuild). While there is none, the old one goes on answering.
+ */
+static int
+view_cache_follow(struct view *v, struct err *e)
+{
+	struct catalog *fresh;
+	bool replaced;
+	int rc = catalog_replaced(v->catalog, &replaced, e);
+
+	if (rc != ERR_OK || !replaced)
+		return rc;
+	rc = catalog_open(v->repo, CATALOG_READ, &fresh, e);
+	if (rc != ERR_OK)
+		return rc == ERR_ABSENT ? ERR_OK : rc;
+	catalog_close(v->catalog);
+	v->catalog = fresh;
+	v->known = false;
+	return ERR_OK;
+}
+
 int
 view_cache_refresh(struct view *v, struct err *e)
 {
 	uint64_t generation;
 	uint64_t stamp;
-	int rc = catalog_generation(v->catalog, &generation, e);
+	int rc = view_cache_follow(v, e);
 
+	if (rc == ERR_OK)
+		rc = catalog_generation(v->catalog, &generation, e);
 	/* A snapshot that is being built commits all the time: nothing of that is to be seen. */
 	if (rc != ERR_OK || (v->known && generation == v->generation))
 		return rc;

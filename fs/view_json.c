@@ -82,9 +82,12 @@ view_json_snapshot(
 		goto done;
 	(void)date_name(s->date, date);
 	rc = buf_printf(out,
-	    "\"" JSON_SNAPSHOT "\":{\"bytes\":%" PRIu64 ",\"date\":\"%s\",\"documents\":%" PRIu64
-	    ",\"source\":",
+	    "\"" JSON_SNAPSHOT "\":{\"bytes\":%" PRIu64 ",\"date\":\"%s\",\"documents\":%" PRIu64,
 	    s->bytes, date, s->documents);
+	if (rc == ERR_OK && s->lost > 0)
+		rc = buf_printf(out, ",\"lost\":%" PRIu64, s->lost);
+	if (rc == ERR_OK)
+		rc = buf_puts(out, ",\"source\":");
 	if (rc == ERR_OK)
 		rc = canon_put_string(out, source.data, source.len);
 	if (rc == ERR_OK)

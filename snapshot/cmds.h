@@ -4,6 +4,7 @@
 
 #include "catalog/cmd.h"
 
-extern const struct cmd cmd_snapshot, cmd_check, cmd_restore, cmd_export, cmd_worker, cmd_queue;
+extern const struct cmd cmd_snapshot, cmd_check, cmd_rebuild, cmd_restore, cmd_export, cmd_worker,
+    cmd_queue;
 
 #endif

@@ -120,6 +120,13 @@ void pack_writer_abort(struct pack_writer *w);
  */
 int pack_open(int packsfd, uint64_t pack_id, struct pack **out, struct err *e);
 
+/*
+ * pack_open_header(packsfd, pack_id, meta, e):
+ * What a pack whose other parts are damaged says of itself, if its header is whole: all but upper
+ * goes into the zeroed ${meta}, to be given to pack_meta_finish in any case. Returns as pack_open.
+ */
+int pack_open_header(int packsfd, uint64_t pack_id, struct pack_meta *meta, struct err *e);
+
 /* pack_close(p): close; ${p} may be NULL. */
 void pack_close(struct pack *p);
 

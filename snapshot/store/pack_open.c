@@ -148,6 +148,55 @@ pack_open(int packsfd, uint64_t pack_id, struct pack **out, struct err *e)
 	return ERR_OK;
 }
 
+/* Read the header of ${f} alone. */
+static int
+header_read(
+    const struct packfile *f, uint64_t id, struct digest *d, struct pack_meta *meta, struct err *e)
+{
+	uint8_t head[PACK_FORMAT_HEADER];
+	const char *why = NULL;
+	struct buf data = {0};
+	uint64_t len;
+	int rc = packfile_read(f, 0, head, sizeof(head), e);
+
+	if (rc != ERR_OK)
+		return rc;
+	rc = pack_format_header_len(head, &len, &why);
+	if (rc == ERR_OK && len > packfile_length(f)) {
+		rc = ERR_CORRUPT;
+		why = "it is cut off";
+	}
+	if (rc == ERR_OK && buf_reserve(&data, (size_t)len) != ERR_OK)
+		rc = ERR_NOMEM;
+	if (rc != ERR_OK)
+		return pack_fault(id, rc, why, e);
+	rc = packfile_read(f, 0, data.data, (size_t)len, e);
+	if (rc == ERR_OK) {
+		rc = pack_format_header_get(data.data, (size_t)len, d, meta, &why);
+		if (rc == ERR_OK && meta->pack_id != id) {
+			rc = ERR_CORRUPT;
+			why = "its header belongs to another pack";
+		}
+		rc = pack_fault(id, rc, why, e);
+	}
+	buf_finish(&data);
+	return rc;
+}
+
+int
+pack_open_header(int packsfd, uint64_t pack_id, struct pack_meta *meta, struct err *e)
+{
+	struct digest *d = digest_create();
+	struct packfile *f = NULL;
+	int rc = d != NULL ? packfile_open(packsfd, PACKFILE_PACK, pack_id, &f, e) : err_nomem(e);
+
+	if (rc == ERR_OK)
+		rc = header_read(f, pack_id, d, meta, e);
+	packfile_close(f);
+	digest_free(d);
+	return rc;
+}
+
 void
 pack_meta_finish(struct pack_meta *m)
 {

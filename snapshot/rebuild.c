@@ -1,0 +1,389 @@
+/*
+ * Making the catalogue again: the contract is in rebuild.h. First all packs are opened, in the
+ * order of their numbers, and what they say of themselves is recorded; then each table is gone
+ * through in the order of its keys.
+ */
+#include "snapshot/rebuild.h"
+
+#include "catalog/packs.h"
+#include "catalog/queue.h"
+#include "snapshot/rebuild_internal.h"
+#include "snapshot/store/dictionary.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+void
+rebuild_problem(struct rebuild *r, const char *fmt, ...)
+{
+	char text[ERR_TEXT_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	r->result->problems++;
+	r->options->problem(r->options->arg, text);
+}
+
+int
+rebuild_step(struct rebuild *r, uint64_t packs, struct err *e)
+{
+	const struct rebuild_options *o = r->options;
+	int rc = ERR_OK;
+
+	r->done += packs;
+	if (o->stop != NULL && *o->stop != 0)
+		return err_set(e, ERR_INTR, "interrupted");
+	if (o->progress != NULL && (packs > 0 || r->rows % 1024 == 0))
+		o->progress(o->arg, r->done, r->total, r->result->versions);
+	if (++r->rows < REBUILD_BATCH)
+		return ERR_OK;
+	r->rows = 0;
+	rc = catalog_commit(r->cat, false, e);
+	return rc == ERR_OK ? catalog_begin(r->cat, e) : rc;
+}
+
+/* ---- what files there are ---- */
+
+static int
+ids_add(struct rebuild_ids *list, uint64_t id)
+{
+	if (list->n == list->cap) {
+		size_t cap = list->cap > 0 ? list->cap * 2 : 1024;
+		uint64_t *ids = reallocarray(list->ids, cap, sizeof(*ids));
+		if (ids == NULL)
+			return ERR_NOMEM;
+		list->ids = ids;
+		list->cap = cap;
+	}
+	list->ids[list->n++] = id;
+	return ERR_OK;
+}
+
+static int
+ids_compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static int
+rebuild_found(void *arg, uint64_t id, bool is_dictionary)
+{
+	struct rebuild *r = arg;
+
+	return ids_add(is_dictionary ? &r->dicts : &r->packs, id);
+}
+
+static int
+rebuild_list(struct rebuild *r, struct err *e)
+{
+	int rc = pack_list(r->repo->packsfd, rebuild_found, r, e);
+
+	if (rc == ERR_NOMEM)
+		return err_nomem(e);
+	if (r->packs.n > 0)
+		qsort(r->packs.ids, r->packs.n, sizeof(uint64_t), ids_compare);
+	if (r->dicts.n > 0)
+		qsort(r->dicts.ids, r->dicts.n, sizeof(uint64_t), ids_compare);
+	r->total = 2 * r->packs.n;
+	return rc;
+}
+
+/* ---- packs ---- */
+
+/* A pack's texts, each with a NUL behind it. */
+struct rebuild_texts {
+	char *database, *table, *primary_key, *source;
+};
+
+static char *
+texts_copy(const struct buf *b)
+{
+	return strndup(b->len > 0 ? (const char *)b->data : "", b->len);
+}
+
+static void
+texts_free(struct rebuild_texts *t)
+{
+	free(t->database);
+	free(t->table);
+	free(t->primary_key);
+	free(t->source);
+}
+
+/* Record a pack that says ${m} of itself; ${totals} NULL: that is all that can be read of it. */
+static int
+rebuild_record(
+    struct rebuild *r, const struct pack_meta *m, const struct pack_totals *totals, struct err *e)
+{
+	struct rebuild_texts t = {.database = texts_copy(&m->database),
+	    .table = texts_copy(&m->table),
+	    .primary_key = texts_copy(&m->primary_key),
+	    .source = texts_copy(&m->source)};
+	struct remake_pack p = {.id = (int64_t)m->pack_id,
+	    .snapshot_id = (int64_t)m->snapshot_id,
+	    .table_id = (int64_t)m->table_id,
+	    .database_id = (int64_t)m->database_id,
+	    .dictionary_id = (int64_t)m->dictionary_id,
+	    .date = m->date,
+	    .shard = m->shard,
+	    .shards = m->shards,
+	    .lower = m->lower,
+	    .upper = m->upper,
+	    .config = m->config.data,
+	    .config_len = m->config.len,
+	    .has_shard = totals != NULL};
+	int rc = ERR_NOMEM;
+
+	p.database = t.database;
+	p.table = t.table;
+	p.primary_key = t.primary_key;
+	p.source = t.source;
+	if (totals != NULL) {
+		p.documents = totals->documents;
+		p.deletions = totals->deletions;
+		p.bytes = totals->bytes;
+	}
+	if (t.database != NULL && t.table != NULL && t.primary_key != NULL && t.source != NULL)
+		rc = remake_pack_add(r->cat, &p, e);
+	else
+		err_nomem(e);
+	texts_free(&t);
+	return rc;
+}
+
+/* A pack of which only the header can be read: its snapshot is known, its lines are not. */
+static int
+rebuild_record_header(struct rebuild *r, uint64_t id, int64_t *snapshot_id, struct err *e)
+{
+	struct pack_meta m = {0};
+	int rc = pack_open_header(r->repo->packsfd, id, &m, e);
+
+	if (rc == ERR_OK)
+		rc = rebuild_record(r, &m, NULL, e);
+	if (rc == ERR_OK) {
+		*snapshot_id = (int64_t)m.snapshot_id;
+		rc = ids_add(&r->damaged, m.snapshot_id) == ERR_OK ? ERR_OK : err_nomem(e);
+	}
+	pack_meta_finish(&m);
+	return rc;
+}
+
+/* Of a pack that cannot be read nothing is known but its number. */
+static int
+rebuild_blind_add(struct rebuild *r, int64_t before, struct err *e)
+{
+	if (r->n_blinds == r->cap_blinds) {
+		size_t cap = r->cap_blinds > 0 ? r->cap_blinds * 2 : 16;
+		struct rebuild_blind *b = reallocarray(r->blinds, cap, sizeof(*b));
+		if (b == NULL)
+			return err_nomem(e);
+		r->blinds = b;
+		r->cap_blinds = cap;
+	}
+	r->blinds[r->n_blinds++] = (struct rebuild_blind){before, INT64_MAX};
+	return ERR_OK;
+}
+
+/* Look at one pack; ${last} is the snapshot of the one before. */
+static int
+rebuild_pack(struct rebuild *r, uint64_t id, int64_t *last, struct err *e)
+{
+	struct err why = {0};
+	int64_t before = *last;
+	struct pack *pack = NULL;
+	int rc = pack_open(r->repo->packsfd, id, &pack, &why);
+
+	if (rc == ERR_OK)
+		rc = rebuild_record(r, pack_describe(pack), pack_count(pack), &why);
+	if (rc == ERR_OK) {
+		*last = (int64_t)pack_describe(pack)->snapshot_id;
+		r->result->packs++;
+	}
+	pack_close(pack);
+	if (rc == ERR_CORRUPT) {
+		rebuild_problem(r, "%s", why.text);
+		rc = rebuild_record_header(r, id, last, &why);
+		if (rc == ERR_CORRUPT)
+			return rebuild_blind_add(r, before, e);
+	}
+	if (rc != ERR_OK)
+		return err_set(e, rc == ERR_ABSENT ? ERR_IO : rc, "%s", why.text);
+	for (size_t i = r->n_blinds; i > 0 && r->blinds[i - 1].behind == INT64_MAX; i--)
+		r->blinds[i - 1].behind = *last;
+	return ERR_OK;
+}
+
+static int
+rebuild_packs(struct rebuild *r, struct err *e)
+{
+	int64_t last = 0;
+	int rc = ERR_OK;
+
+	for (size_t i = 0; i < r->packs.n && rc == ERR_OK; i++) {
+		rc = rebuild_pack(r, r->packs.ids[i], &last, e);
+		if (rc == ERR_OK)
+			rc = rebuild_step(r, 1, e);
+	}
+	return rc;
+}
+
+bool
+rebuild_is_damaged(const struct rebuild *r, int64_t snapshot_id)
+{
+	for (size_t i = 0; i < r->damaged.n; i++)
+		if (r->damaged.ids[i] == (uint64_t)snapshot_id)
+			return true;
+	for (size_t i = 0; i < r->n_blinds; i++)
+		if (r->blinds[i].before == snapshot_id || r->blinds[i].behind == snapshot_id)
+			return true;
+	return false;
+}
+
+/* ---- dictionaries ---- */
+
+static int
+rebuild_dictionary(struct rebuild *r, uint64_t id, struct err *e)
+{
+	struct dictionary *d = NULL;
+	struct buf bytes = {0};
+	struct err why = {0};
+	uint64_t table_id = 0;
+	int rc = dictionary_load(r->repo->packsfd, id, &table_id, &bytes, &why);
+
+	if (rc == ERR_OK)
+		rc = dictionary_create(id, bytes.data, bytes.len, &d, &why);
+	dictionary_free(d);
+	if (rc == ERR_OK)
+		rc = remake_dictionary(
+		    r->cat, (int64_t)id, (int64_t)table_id, bytes.data, bytes.len, &why);
+	buf_finish(&bytes);
+	if (rc == ERR_CORRUPT) {
+		rebuild_problem(r, "%s", why.text);
+		return ERR_OK;
+	}
+	if (rc == ERR_OK)
+		r->result->dictionaries++;
+	return rc == ERR_OK ? rc : err_set(e, rc, "%s", why.text);
+}
+
+static int
+rebuild_dictionaries(struct rebuild *r, struct err *e)
+{
+	int rc = ERR_OK;
+
+	for (size_t i = 0; i < r->dicts.n && rc == ERR_OK; i++) {
+		rc = rebuild_dictionary(r, r->dicts.ids[i], e);
+		if (rc == ERR_OK)
+			rc = rebuild_step(r, 0, e);
+	}
+	return rc;
+}
+
+/* ---- the whole ---- */
+
+static int
+rebuild_tables(struct rebuild *r, struct err *e)
+{
+	struct tables_table t = {0};
+	int rc;
+
+	while ((rc = remake_table_next(r->cat, t.id, &t, e)) == ERR_OK) {
+		rc = rebuild_table(r, &t, e);
+		if (rc != ERR_OK)
+			return rc;
+		r->result->tables++;
+	}
+	return rc == ERR_END ? ERR_OK : rc;
+}
+
+/* Numbers that were given out are not given out again, as far as anything tells of them. */
+static int
+rebuild_numbers(struct rebuild *r, struct err *e)
+{
+	struct catalog *old;
+	int rc = ERR_OK;
+
+	for (size_t i = r->packs.n; i > 0 && rc == ERR_OK; i--)
+		if (r->packs.ids[i - 1] < (uint64_t)PACKS_ID_MAX) {
+			rc = remake_sequence(r->cat, "packs", (int64_t)r->packs.ids[i - 1], e);
+			break;
+		}
+	for (size_t i = r->dicts.n; i > 0 && rc == ERR_OK; i--)
+		if (r->dicts.ids[i - 1] < (uint64_t)PACKS_ID_MAX) {
+			rc = remake_sequence(
+			    r->cat, "dictionaries", (int64_t)r->dicts.ids[i - 1], e);
+			break;
+		}
+	if (rc != ERR_OK || catalog_open(r->repo, CATALOG_READ, &old, NULL) != ERR_OK)
+		return rc;
+	rc = remake_sequences(r->cat, old, e);
+	catalog_close(old);
+	return rc;
+}
+
+static int
+rebuild_fill(struct rebuild *r, struct err *e)
+{
+	int rc = catalog_begin(r->cat, e);
+
+	if (rc == ERR_OK)
+		rc = rebuild_packs(r, e);
+	if (rc == ERR_OK)
+		rc = rebuild_dictionaries(r, e);
+	if (rc == ERR_OK)
+		rc = rebuild_tables(r, e);
+	if (rc == ERR_OK)
+		rc = remake_finish(r->cat, e);
+	if (rc == ERR_OK)
+		rc = rebuild_numbers(r, e);
+	return rc == ERR_OK ? catalog_commit(r->cat, true, e) : rc;
+}
+
+/* A repository of which packs/ alone was copied has no queue either. */
+static int
+rebuild_queue(const struct repo *repo, struct err *e)
+{
+	struct stat st;
+
+	if (fstatat(repo->dirfd, "queue.db", &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return ERR_OK;
+	return queue_create(repo->path, e);
+}
+
+int
+rebuild_run(const struct repo *repo, const struct rebuild_options *options,
+    struct rebuild_result *result, struct err *e)
+{
+	struct rebuild r = {.repo = repo, .options = options, .result = result};
+	int rc;
+
+	*result = (struct rebuild_result){0};
+	r.reader = pack_reader_create();
+	rc = r.reader != NULL ? rebuild_list(&r, e) : err_nomem(e);
+	if (rc == ERR_OK)
+		rc = remake_create(repo, &r.cat, e);
+	if (rc == ERR_OK) {
+		rc = rebuild_fill(&r, e);
+		if (rc == ERR_OK)
+			rc = rebuild_queue(repo, e);
+		if (rc == ERR_OK)
+			rc = remake_place(repo, r.cat, result->kept, sizeof(result->kept), e);
+		else
+			remake_abort(repo, r.cat);
+	}
+	pack_reader_free(r.reader);
+	free(r.packs.ids);
+	free(r.dicts.ids);
+	free(r.damaged.ids);
+	free(r.blinds);
+	return rc;
+}

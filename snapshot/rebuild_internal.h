@@ -1,0 +1,63 @@
+/* What the parts of rebuild share: rebuild.c looks at files, rebuild_table.c goes through a table.
+ */
+#ifndef THINKBACK_SNAPSHOT_REBUILD_INTERNAL_H
+#define THINKBACK_SNAPSHOT_REBUILD_INTERNAL_H
+
+#include "catalog/catalog.h"
+#include "catalog/remake.h"
+#include "snapshot/rebuild.h"
+#include "snapshot/store/pack.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define REBUILD_BATCH 20000 /* rows written in one transaction */
+
+/* Numbers of files, in order. */
+struct rebuild_ids {
+	uint64_t *ids; /* owned */
+	size_t n, cap;
+};
+
+/* A pack that could not be read: where it stood among those that could. */
+struct rebuild_blind {
+	int64_t before; /* snapshot of the pack with the next lower number; 0: none */
+	int64_t behind; /* likewise the next higher; INT64_MAX: none */
+};
+
+struct rebuild {
+	const struct repo *repo;
+	const struct rebuild_options *options;
+	struct rebuild_result *result;
+	struct catalog *cat;          /* the new one, inside a transaction */
+	struct pack_reader *reader;   /* for walks over an index */
+	struct rebuild_ids packs;     /* all files */
+	struct rebuild_ids dicts;     /* likewise */
+	struct rebuild_ids damaged;   /* snapshots of which a damaged pack is known */
+	struct rebuild_blind *blinds; /* owned */
+	size_t n_blinds, cap_blinds;  /* in use, allocated */
+	uint64_t done, total;         /* steps, for progress: two for each pack */
+	unsigned rows;                /* written in the open transaction */
+};
+
+/* rebuild_problem(r, fmt, ...): tell one line. */
+void rebuild_problem(struct rebuild *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * rebuild_step(r, packs, e):
+ * Count ${packs} steps, show how far it is, see whether to go on, and commit when there are many
+ * rows.
+ */
+int rebuild_step(struct rebuild *r, uint64_t packs, struct err *e);
+
+/* rebuild_is_damaged(r, snapshot_id): whether a pack of it is known to be damaged. */
+bool rebuild_is_damaged(const struct rebuild *r, int64_t snapshot_id);
+
+/*
+ * rebuild_table(r, t, e):
+ * Write the versions of a table whose packs are recorded, count its snapshots and make them
+ * visible.
+ */
+int rebuild_table(struct rebuild *r, const struct tables_table *t, struct err *e);
+
+#endif

@@ -1,0 +1,57 @@
+#!/bin/bash
+# After a rebuild the tree is the same, with inode numbers, sizes, dates and links; a mount that runs
+# goes over to the new catalogue by itself and shows what comes.
+# shellcheck source=tests/mount/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+repository "$first" "$second"
+
+# listing FILE: all of the tree.
+listing() {
+	find "$mnt" -printf '%P %y %i %s %T@ %n %l\n' | sort >"$work/$1"
+}
+
+mount_start
+listing before
+exec 5<"$mnt/shop/products/shard-00/latest/SKU-0002.json"
+rm "$repo"/catalog.db
+# While there is none, the mount goes on with the one that it has.
+listing gone
+same "$work/before" "$work/gone"
+expect 0 tb rebuild
+listing after
+same "$work/before" "$work/after"
+expect 0 tb rebuild
+listing after
+same "$work/before" "$work/after"
+equal SKU-0002 "$(jq -r .id <&5)" 'a document that was open all the time'
+exec 5<&-
+
+# Snapshots that are taken into the new catalogue appear, and what is copied in is queued.
+expect 0 tb snapshot "$third"
+soon 5 test -e "$mnt/shop/orders/shard-00/$day3" || fail 'a snapshot taken after a rebuild does not appear'
+cp "$mnt/shop/products/shard-00/$day1/SKU-0007.json" "$mnt/shop/products/"
+soon 30 test -e "$mnt/shop/products/.restore/done/SKU-0007.json" || fail 'no restore after a rebuild'
+listing before
+mount_stop
+
+rm "$repo"/catalog.db*
+expect 0 tb rebuild
+mount_start
+listing after
+same "$work/before" "$work/after"
+mount_stop
+
+# What a rebuild could not find is gone from a mount that runs, too.
+mount_start
+shard=$mnt/shop/orders/shard-01/$day2
+[ -n "$(ls "$shard")" ] || fail 'nothing to lose'
+lost=$(sqlite3 "$repo/catalog.db" "SELECT printf('%016x', p.id) FROM packs p JOIN tables t ON
+	t.id = p.table_id WHERE t.name = 'orders' AND p.shard = 1 ORDER BY p.id LIMIT 1 OFFSET 1")
+rm "$repo/packs/000000/$lost.pack"
+expect 3 tb rebuild
+shows_nothing() {
+	[ -z "$(ls "$shard")" ]
+}
+soon 10 shows_nothing || fail 'a mount that runs shows what the new catalogue does not have'
+grep -q '"lost":9' "$shard/.table.json" || fail 'not marked'
+mount_stop
