@@ -66,6 +66,12 @@ int db_create(const char *path, const struct db_schema *schema, struct err *e);
 int db_open(const char *path, const struct db_schema *schema, bool writable, struct db **out,
     struct err *e);
 
+/*
+ * db_scratch(schema, out, e): open a new, empty database of that kind, in a file without a name
+ * that is gone when it is closed. To be closed with db_close.
+ */
+int db_scratch(const struct db_schema *schema, struct db **out, struct err *e);
+
 /* db_close(db): close, rolling back what was not committed; ${db} may be NULL. */
 void db_close(struct db *db);
 

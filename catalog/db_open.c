@@ -264,6 +264,30 @@ db_open(
 	return ERR_OK;
 }
 
+/* SQLite makes such a file for the empty name. */
+int
+db_scratch(const struct db_schema *schema, struct db **out, struct err *e)
+{
+	struct db *db;
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+	int rc = db_allocate("the database to compare with", schema, true, &db, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	rc = sqlite3_open_v2("", &db->sqlite, flags, NULL);
+	rc = rc == SQLITE_OK ? db_configure(db, e) : db_fail(db, rc, e);
+	if (rc == ERR_OK)
+		rc = db_prepare_ends(db, e);
+	if (rc == ERR_OK)
+		rc = db_migrate(db, e);
+	if (rc != ERR_OK) {
+		db_close(db);
+		return rc;
+	}
+	*out = db;
+	return ERR_OK;
+}
+
 int
 db_merge_log(const char *path, struct err *e)
 {

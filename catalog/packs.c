@@ -21,6 +21,8 @@ static const char NEXT_SQL[] = PACK_FROM " WHERE p.id > ?1 ORDER BY p.id LIMIT 1
 static const char UNFINISHED_SQL[] =
     "SELECT p.id, p.snapshot_id FROM snapshots s CROSS JOIN packs p ON p.snapshot_id = s.id"
     " WHERE s.complete = 0 AND p.id > ?1 ORDER BY p.id LIMIT 1";
+static const char KNOWN_SQL[] = "SELECT 1 FROM packs WHERE id = ?1";
+static const char DICTIONARY_KNOWN_SQL[] = "SELECT 1 FROM dictionaries WHERE id = ?1";
 static const char TOTAL_SQL[] =
     "SELECT coalesce(sum(p.bytes), 0) FROM packs p CROSS JOIN snapshots s"
     " ON s.id = p.snapshot_id AND s.complete = 1";
@@ -152,6 +154,30 @@ packs_unfinished_next(
 		*snapshot_id = snapshot;
 	}
 	return rc;
+}
+
+static int
+packs_has(struct catalog *c, const char *sql, int64_t id, struct err *e)
+{
+	struct db_query *q = db_query(c->db, sql);
+	int rc;
+
+	db_bind_int(q, 1, id);
+	rc = db_step(q, e);
+	db_reset(q);
+	return rc == ERR_END ? ERR_ABSENT : rc;
+}
+
+int
+packs_known(struct catalog *c, int64_t id, struct err *e)
+{
+	return packs_has(c, KNOWN_SQL, id, e);
+}
+
+int
+packs_dictionary_known(struct catalog *c, int64_t id, struct err *e)
+{
+	return packs_has(c, DICTIONARY_KNOWN_SQL, id, e);
 }
 
 int

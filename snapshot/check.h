@@ -1,6 +1,7 @@
 /*
  * Verifying a repository: the catalogue's own structure, every pack and dictionary against its
- * checksums and against the catalogue, and (read_data) every version against its digest.
+ * checksums and against the catalogue, (read_data) every version against its digest, and, when all
+ * of that is well, every row of the catalogue against the one that the packs make (rebuild.h).
  */
 #ifndef THINKBACK_SNAPSHOT_CHECK_H
 #define THINKBACK_SNAPSHOT_CHECK_H

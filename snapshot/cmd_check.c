@@ -88,7 +88,8 @@ const struct cmd cmd_check = {
     .synopsis = "[--read-data]",
     .summary = "verify the repository",
     .help = "Check the catalogue, the checksums of every pack and dictionary, and that they\n"
-	    "agree with each other. Problems are listed one a line.\n"
+	    "agree with each other, row by row. Problems are listed one a line. A damaged\n"
+	    "catalogue can be made again: see thinkback rebuild.\n"
 	    "\n"
 	    "      --read-data  also decode every document and compare it with its digest; if\n"
 	    "                   all is well, the time is recorded (see thinkback list)\n"

@@ -359,6 +359,16 @@ rebuild_queue(const struct repo *repo, struct err *e)
 	return queue_create(repo->path, e);
 }
 
+static void
+rebuild_free(struct rebuild *r)
+{
+	pack_reader_free(r->reader);
+	free(r->packs.ids);
+	free(r->dicts.ids);
+	free(r->damaged.ids);
+	free(r->blinds);
+}
+
 int
 rebuild_run(const struct repo *repo, const struct rebuild_options *options,
     struct rebuild_result *result, struct err *e)
@@ -380,10 +390,73 @@ rebuild_run(const struct repo *repo, const struct rebuild_options *options,
 		else
 			remake_abort(repo, r.cat);
 	}
-	pack_reader_free(r.reader);
-	free(r.packs.ids);
-	free(r.dicts.ids);
-	free(r.damaged.ids);
-	free(r.blinds);
+	rebuild_free(&r);
+	return rc;
+}
+
+/* ---- comparing ---- */
+
+/* The packs of complete snapshots, and all dictionaries. */
+static int
+compare_list(struct rebuild *r, struct catalog *cat, struct err *e)
+{
+	struct packs_dictionary d = {0};
+	struct packs_pack p = {0};
+	int rc;
+
+	while ((rc = packs_next(cat, p.id, &p, e)) == ERR_OK)
+		if (ids_add(&r->packs, (uint64_t)p.id) != ERR_OK)
+			return err_nomem(e);
+	if (rc != ERR_END)
+		return rc;
+	while ((rc = packs_dictionary_next(cat, d.id, &d, e)) == ERR_OK)
+		if (ids_add(&r->dicts, (uint64_t)d.id) != ERR_OK)
+			return err_nomem(e);
+	return rc == ERR_END ? ERR_OK : rc;
+}
+
+static int
+compare_fill(struct rebuild *r, struct err *e)
+{
+	int rc = catalog_begin(r->cat, e);
+
+	if (rc == ERR_OK)
+		rc = rebuild_packs(r, e);
+	if (rc == ERR_OK)
+		rc = rebuild_dictionaries(r, e);
+	if (rc == ERR_OK)
+		rc = rebuild_tables(r, e);
+	return rc == ERR_OK ? catalog_commit(r->cat, false, e) : rc;
+}
+
+/* That documents were lost is no difference: it is in the catalogue. */
+static void
+compare_lost(void *arg, const char *text)
+{
+	(void)arg;
+	(void)text;
+}
+
+int
+rebuild_compare(const struct repo *repo, struct catalog *cat, const struct rebuild_options *options,
+    struct err *e)
+{
+	struct rebuild_options quiet = *options;
+	struct rebuild_result result = {0};
+	struct rebuild r = {.repo = repo, .options = &quiet, .result = &result};
+	int rc;
+
+	quiet.problem = compare_lost;
+	quiet.progress = NULL;
+	r.reader = pack_reader_create();
+	rc = r.reader != NULL ? compare_list(&r, cat, e) : err_nomem(e);
+	if (rc == ERR_OK)
+		rc = remake_scratch(repo, &r.cat, e);
+	if (rc == ERR_OK)
+		rc = compare_fill(&r, e);
+	if (rc == ERR_OK)
+		rc = remake_compare(r.cat, options->problem, options->arg, e);
+	catalog_close(r.cat);
+	rebuild_free(&r);
 	return rc;
 }

@@ -22,6 +22,7 @@
 #define THINKBACK_SNAPSHOT_REBUILD_H
 
 #include "catalog/base/err.h"
+#include "catalog/catalog.h"
 #include "catalog/repo.h"
 
 #include <signal.h>
@@ -58,5 +59,14 @@ struct rebuild_result {
  */
 int rebuild_run(const struct repo *repo, const struct rebuild_options *options,
     struct rebuild_result *result, struct err *e);
+
+/*
+ * rebuild_compare(repo, cat, options, e):
+ * Compare the catalogue ${cat} of ${repo} with what its packs make, in all that they tell: each
+ * difference goes to options->problem. Meant for packs that were found whole; nothing is written to
+ * the repository but a file without a name. Return ERR_OK, ERR_INTR, or a failure.
+ */
+int rebuild_compare(const struct repo *repo, struct catalog *cat,
+    const struct rebuild_options *options, struct err *e);
 
 #endif

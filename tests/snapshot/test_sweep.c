@@ -1,0 +1,456 @@
+/*
+ * A thousand damages, drawn with a fixed seed, to the packs, dictionaries and the catalogue of a
+ * repository. Each is found by a check that reads all data, unless nothing that the files hold is
+ * different; what is read all the same is what was stored; and a catalogue that is made again is
+ * the one from before.
+ *
+ * The one exception is decided by looking, not by allowing for it: a damage to catalog.db counts as
+ * none when every value of every row is as before, but for those that nothing else tells (when a
+ * run was started, when a snapshot was verified, on how many documents a dictionary was trained)
+ * and for a last number given out that is larger than needed.
+ */
+#include "snapshot/capture.h"
+#include "snapshot/check.h"
+#include "snapshot/documents.h"
+#include "snapshot/rebuild.h"
+#include "tests/support/packs.h"
+#include "tests/support/test.h"
+
+#include <dirent.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SWEEP_DAMAGES 1000
+#define SWEEP_FILES 64
+#define SWEEP_VERSIONS 4096
+#define SWEEP_DOCUMENTS 150 /* of the large table */
+#define SWEEP_DAYS 3
+
+struct sweep_file {
+	char *path; /* owned */
+	bool is_catalog;
+	struct buf whole;   /* as it was */
+	struct buf damaged; /* as it is written */
+};
+
+struct sweep {
+	char *dir;
+	char repo_path[512];
+	struct repo *repo;
+	struct sweep_file files[SWEEP_FILES];
+	size_t n_files;
+	struct buf rows;                             /* of the whole catalogue */
+	uint8_t digests[SWEEP_VERSIONS][DIGEST_LEN]; /* of all documents, sorted */
+	size_t n_digests;
+	struct digest *digest;
+	uint64_t random;
+	/* What was seen. */
+	unsigned catalog, harmless, found, refused;
+	uint64_t served;
+};
+
+/* ---- the repository ---- */
+
+/* One day's documents of a table: some change, some go and come back. */
+static void
+sweep_table(const char *dir, const char *table, unsigned documents, unsigned day, const char *parts)
+{
+	struct buf text = {0};
+	char path[700];
+
+	snprintf(path, sizeof(path), "%s/d/%s.info", dir, table);
+	buf_printf(&text, "{\"primary_key\":\"id\",\"doc_count_estimates\":%s}", parts);
+	test_write_file(path, text.data, text.len);
+	buf_clear(&text);
+	buf_puts(&text, "[\n");
+	for (unsigned n = 0; n < documents; n++) {
+		unsigned version = n % 9 == 0 ? day : n % 17 == 0 ? day / 2 : 0;
+		if ((n + day) % 23 == 0)
+			continue;
+		buf_printf(
+		    &text, "%s{\"id\":%u,\"v\":%u,\"a\":[", text.len > 2 ? ",\n" : "", n, version);
+		for (unsigned i = 0; i < 440; i++)
+			buf_printf(&text, "%s%u", i > 0 ? "," : "", (n * 31 + i * i * 17) % 9973);
+		buf_puts(&text, "],\"state\":\"as it should be\"}");
+	}
+	buf_puts(&text, "\n]\n");
+	snprintf(path, sizeof(path), "%s/d/%s.json", dir, table);
+	test_write_file(path, text.data, text.len);
+	buf_finish(&text);
+}
+
+static void
+sweep_take(struct sweep *s, const char *export, unsigned day)
+{
+	struct capture_options options = {
+	    .has_date = true, .date = 1795000000 + 86400 * (int64_t)day};
+	struct capture_result result;
+	struct capture *c;
+	struct source *source;
+	struct err e = {0};
+
+	sweep_table(export, "large", SWEEP_DOCUMENTS, day, "[3,1]");
+	sweep_table(export, "small", 12, day, "[12]");
+	assert_err(capture_open(s->repo, NULL, &c, &e), ERR_OK, &e);
+	assert_err(source_open(export, &source, &e), ERR_OK, &e);
+	assert_err(capture_run(c, source, 0, &options, &result, &e), ERR_OK, &e);
+	assert_int_equal(result.tables, 2);
+	source_close(source);
+	capture_close(c);
+}
+
+static void
+sweep_add_file(struct sweep *s, const char *path, bool is_catalog)
+{
+	struct sweep_file *f = &s->files[s->n_files++];
+
+	assert_true(s->n_files <= SWEEP_FILES);
+	f->path = strdup(path);
+	f->is_catalog = is_catalog;
+	test_read_file(path, &f->whole);
+}
+
+static int
+sweep_by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int
+sweep_is_file(const struct dirent *d)
+{
+	return d->d_name[0] != '.';
+}
+
+/* All files, in the order of their names. */
+static void
+sweep_files(struct sweep *s)
+{
+	struct dirent **names;
+	char dir[600], path[900];
+	int n;
+
+	snprintf(path, sizeof(path), "%s/catalog.db", s->repo_path);
+	sweep_add_file(s, path, true);
+	snprintf(dir, sizeof(dir), "%s/packs/000000", s->repo_path);
+	n = scandir(dir, &names, sweep_is_file, sweep_by_name);
+	assert_true(n > 0);
+	for (int i = 0; i < n; i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, names[i]->d_name);
+		sweep_add_file(s, path, false);
+		free(names[i]);
+	}
+	free(names);
+}
+
+/* ---- what the catalogue says ---- */
+
+static const char *const SWEEP_ROWS[] = {
+    "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name",
+    "SELECT * FROM databases ORDER BY id", "SELECT * FROM tables ORDER BY id",
+    "SELECT id, date, source FROM runs ORDER BY id",
+    "SELECT id, table_id, run_id, date, complete, shards, documents, bytes, added, changed,"
+    " deleted, stored_bytes, primary_key, config, lost FROM snapshots ORDER BY id",
+    "SELECT * FROM shards ORDER BY snapshot_id, number", "SELECT * FROM packs ORDER BY id",
+    "SELECT id, table_id, bytes FROM dictionaries ORDER BY id",
+    "SELECT * FROM versions ORDER BY table_id, key, born"};
+static const char SWEEP_NUMBERS[] = "SELECT name, seq FROM sqlite_sequence ORDER BY name";
+
+static int
+sweep_append_rows(sqlite3 *db, const char *sql, struct buf *out)
+{
+	sqlite3_stmt *stmt = NULL;
+	int rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
+
+	while (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		for (int i = 0; i < sqlite3_column_count(stmt); i++) {
+			const void *p = sqlite3_column_blob(stmt, i);
+			int len = sqlite3_column_bytes(stmt, i);
+			buf_printf(out, "%d:%d:", sqlite3_column_type(stmt, i), len);
+			buf_append(out, p != NULL ? p : "", (size_t)len);
+		}
+		buf_putc(out, '\n');
+		rc = SQLITE_OK;
+	}
+	sqlite3_finalize(stmt);
+	return rc;
+}
+
+/* Append all rows of the catalogue (and, with ${numbers}, the last numbers given out) to ${out}. */
+static bool
+sweep_rows(const struct sweep *s, bool numbers, struct buf *out)
+{
+	sqlite3 *db = NULL;
+	int rc = sqlite3_open_v2(s->files[0].path, &db, SQLITE_OPEN_READWRITE, NULL);
+
+	buf_clear(out);
+	for (size_t i = 0; i < sizeof(SWEEP_ROWS) / sizeof(SWEEP_ROWS[0]); i++)
+		if (rc == SQLITE_OK || rc == SQLITE_DONE)
+			rc = sweep_append_rows(db, SWEEP_ROWS[i], out);
+	if (numbers && rc == SQLITE_DONE)
+		rc = sweep_append_rows(db, SWEEP_NUMBERS, out);
+	sqlite3_close(db);
+	return rc == SQLITE_DONE;
+}
+
+static int
+sweep_digest_compare(const void *a, const void *b)
+{
+	return memcmp(a, b, DIGEST_LEN);
+}
+
+/* ---- reading ---- */
+
+/* Read every document of a snapshot; each must be one that was stored. */
+static void
+sweep_read_snapshot(struct sweep *s, struct catalog *cat, struct store *store,
+    const struct snapshots_snapshot *snapshot, bool gather)
+{
+	const struct versions_version *version;
+	const struct buf *bytes;
+	uint8_t digest[DIGEST_LEN];
+	struct documents *d;
+	struct err e = {0};
+	int rc;
+
+	assert_int_equal(documents_open(cat, store, snapshot, &d, &e), ERR_OK);
+	for (unsigned n = 0; n < 2 * SWEEP_DOCUMENTS; n++) {
+		rc = documents_next(d, &version, &bytes, &e);
+		if (rc == ERR_CORRUPT) {
+			s->refused++;
+			continue;
+		}
+		if (rc != ERR_OK)
+			break;
+		s->served++;
+		assert_int_equal(
+		    digest_document(s->digest, bytes->data, bytes->len, digest), ERR_OK);
+		if (gather) {
+			assert_true(s->n_digests < SWEEP_VERSIONS);
+			memcpy(s->digests[s->n_digests++], digest, DIGEST_LEN);
+		} else if (bsearch(digest, s->digests, s->n_digests, DIGEST_LEN,
+			       sweep_digest_compare) == NULL) {
+			fail_msg("served: %.*s", (int)bytes->len, (const char *)bytes->data);
+		}
+	}
+	documents_close(d);
+}
+
+/* Read what there is to read. */
+static void
+sweep_read(struct sweep *s, bool gather)
+{
+	struct catalog *cat;
+	struct store *store;
+	struct err e = {0};
+
+	if (catalog_open(s->repo, CATALOG_READ, &cat, &e) != ERR_OK)
+		return;
+	assert_int_equal(store_create(s->repo->packsfd, NULL, &store, &e), ERR_OK);
+	for (int64_t table = 1; table <= 2; table++) {
+		struct snapshots_snapshot snapshot = {0};
+		for (unsigned n = 0; n < 2 * SWEEP_DAYS; n++) {
+			if (snapshots_next(cat, table, snapshot.id, &snapshot, &e) != ERR_OK)
+				break;
+			sweep_read_snapshot(s, cat, store, &snapshot, gather);
+		}
+	}
+	store_free(store);
+	catalog_close(cat);
+}
+
+/* ---- damaging ---- */
+
+/* Flip a bit, cut off, zero a block, or swap two. */
+static void
+sweep_damage(struct sweep *s, struct sweep_file *f)
+{
+	uint64_t kind = packs_random(&s->random) % 100;
+	size_t len = f->whole.len, block = len / 4 < 512 ? len / 4 : 512;
+	size_t a = packs_random(&s->random) % len, b = packs_random(&s->random) % len;
+	uint8_t part[512];
+
+	buf_clear(&f->damaged);
+	assert_int_equal(buf_append(&f->damaged, f->whole.data, len), ERR_OK);
+	if (kind < 64) {
+		f->damaged.data[a] ^= (uint8_t)(1u << (b % 8));
+	} else if (kind < 76) {
+		f->damaged.len = a;
+	} else if (kind < 88) {
+		memset(f->damaged.data + a, 0, len - a < block ? len - a : block);
+	} else {
+		a = a % (len / block) * block;
+		b = b % (len / block) * block;
+		memcpy(part, f->damaged.data + a, block);
+		memcpy(f->damaged.data + a, f->damaged.data + b, block);
+		memcpy(f->damaged.data + b, part, block);
+	}
+}
+
+static void
+sweep_problem(void *arg, const char *text)
+{
+	(void)text;
+	++*(unsigned *)arg;
+}
+
+static int
+sweep_check(struct sweep *s)
+{
+	unsigned problems = 0;
+	struct check_options options = {
+	    .read_data = true, .problem = sweep_problem, .arg = &problems};
+	struct check_result result;
+	struct err e = {0};
+	int rc = check_run(s->repo, &options, &result, &e);
+
+	assert_true((rc == ERR_OK) == (problems == 0) || rc != ERR_CORRUPT);
+	return rc;
+}
+
+static void
+sweep_put(const struct sweep_file *f, const struct buf *bytes)
+{
+	char path[1000];
+
+	test_write_file(f->path, bytes->data, bytes->len);
+	if (!f->is_catalog)
+		return;
+	snprintf(path, sizeof(path), "%s-wal", f->path);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s-shm", f->path);
+	unlink(path);
+}
+
+/* Make the catalogue again: it is as it was. */
+static void
+sweep_rebuild(struct sweep *s)
+{
+	unsigned problems = 0;
+	struct rebuild_options options = {.problem = sweep_problem, .arg = &problems};
+	struct rebuild_result result;
+	struct buf rows = {0};
+	struct err e = {0};
+	char path[1000];
+
+	assert_err(rebuild_run(s->repo, &options, &result, &e), ERR_OK, &e);
+	assert_int_equal(problems, 0);
+	assert_true(sweep_rows(s, false, &rows));
+	assert_int_equal(rows.len, s->rows.len);
+	assert_memory_equal(rows.data, s->rows.data, rows.len);
+	buf_finish(&rows);
+	snprintf(path, sizeof(path), "%s/%s", s->repo_path, result.kept);
+	assert_int_equal(unlink(path), 0);
+}
+
+static void
+sweep_one(struct sweep *s, struct sweep_file *f, unsigned number)
+{
+	struct buf rows = {0};
+	bool same;
+	int rc;
+
+	sweep_damage(s, f);
+	sweep_put(f, &f->damaged);
+	same = f->damaged.len == f->whole.len &&
+	       memcmp(f->damaged.data, f->whole.data, f->whole.len) == 0;
+	if (f->is_catalog && !same)
+		same = sweep_rows(s, false, &rows) && rows.len == s->rows.len &&
+		       memcmp(rows.data, s->rows.data, rows.len) == 0;
+	buf_finish(&rows);
+	rc = sweep_check(s);
+	if (rc == ERR_OK && !same)
+		fail_msg("damage %u to %s was not found", number, f->path);
+	s->found += rc != ERR_OK;
+	s->harmless += rc == ERR_OK;
+	s->catalog += f->is_catalog;
+	sweep_read(s, false);
+	if (f->is_catalog)
+		sweep_rebuild(s);
+	sweep_put(f, &f->whole);
+}
+
+/* ---- the test ---- */
+
+static int
+sweep_setup(void **state)
+{
+	struct sweep *s = calloc(1, sizeof(*s));
+	char export[600], path[700];
+
+	assert_non_null(s);
+	s->dir = test_dir();
+	s->random = 20261118;
+	s->digest = digest_create();
+	snprintf(s->repo_path, sizeof(s->repo_path), "%s/repo", s->dir);
+	snprintf(export, sizeof(export), "%s/export", s->dir);
+	snprintf(path, sizeof(path), "%s/d", export);
+	assert_int_equal(mkdir(export, 0700), 0);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(repo_create(s->repo_path, NULL), ERR_OK);
+	assert_int_equal(repo_open(s->repo_path, &s->repo, NULL), ERR_OK);
+	for (unsigned day = 0; day < SWEEP_DAYS; day++)
+		sweep_take(s, export, day);
+	sweep_files(s);
+	assert_true(sweep_rows(s, false, &s->rows));
+	sweep_read(s, true);
+	qsort(s->digests, s->n_digests, DIGEST_LEN, sweep_digest_compare);
+	*state = s;
+	return 0;
+}
+
+static int
+sweep_teardown(void **state)
+{
+	struct sweep *s = *state;
+
+	for (size_t i = 0; i < s->n_files; i++) {
+		free(s->files[i].path);
+		buf_finish(&s->files[i].whole);
+		buf_finish(&s->files[i].damaged);
+	}
+	buf_finish(&s->rows);
+	digest_free(s->digest);
+	repo_close(s->repo);
+	test_dir_remove(s->dir);
+	free(s);
+	return 0;
+}
+
+/* Two in five are to the catalogue. */
+static void
+sweep__a_thousand_damages(void **state)
+{
+	struct sweep *s = *state;
+
+	assert_int_equal(sweep_check(s), ERR_OK);
+	/* The catalogue, a dictionary, and a pack for each shard of each snapshot. */
+	assert_int_equal(s->n_files, 1 + 1 + SWEEP_DAYS * 3);
+	for (unsigned n = 0; n < SWEEP_DAMAGES; n++) {
+		uint64_t which = packs_random(&s->random);
+		size_t at = which % 5 < 2 ? 0 : 1 + which / 5 % (s->n_files - 1);
+		sweep_one(s, &s->files[at], n);
+	}
+	assert_int_equal(sweep_check(s), ERR_OK);
+	print_message(
+	    "%u damages, %u of them to the catalogue: %u found, %u changed nothing that is "
+	    "stored; %llu documents read meanwhile, %u refused, none wrong\n",
+	    SWEEP_DAMAGES, s->catalog, s->found, s->harmless, (unsigned long long)s->served,
+	    s->refused);
+	assert_int_equal(s->found + s->harmless, SWEEP_DAMAGES);
+	assert_true(s->found > SWEEP_DAMAGES / 2 && s->refused > 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(sweep__a_thousand_damages, sweep_setup, sweep_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
