@@ -37,6 +37,10 @@ static const char COMPLETE_SQL[] =
     " AND primary_key IS NOT NULL AND config IS NOT NULL"
     " AND shards = (SELECT count(*) FROM shards h"
     "  WHERE h.snapshot_id = snapshots.id AND h.number < snapshots.shards)";
+static const char STORED_SQL[] =
+    "UPDATE snapshots SET stored_bytes ="
+    " (SELECT coalesce(sum(p.bytes), 0) FROM packs p WHERE p.snapshot_id = snapshots.id)"
+    " WHERE id = ?1";
 static const char VERIFIED_SQL[] =
     "UPDATE snapshots SET verified = ?2 WHERE id = ?1 AND complete = 1";
 
@@ -274,6 +278,19 @@ snapshots_complete(struct catalog *c, const int64_t *ids, size_t n, struct err *
 	if (rc != ERR_OK)
 		db_rollback(c->db);
 	return rc;
+}
+
+int
+snapshots_stored(struct catalog *c, int64_t id, struct err *e)
+{
+	struct db_query *q;
+	int rc = db_need_transaction(c->db, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	q = db_query(c->db, STORED_SQL);
+	db_bind_int(q, 1, id);
+	return db_run(q, NULL, e);
 }
 
 int

@@ -158,6 +158,12 @@ int snapshots_shard(struct catalog *c, int64_t snapshot_id, uint64_t number,
 int snapshots_shards_most(struct catalog *c, int64_t table_id, uint64_t *out, struct err *e);
 
 /*
+ * snapshots_stored(c, id, e): set stored_bytes of a snapshot to the sum of its packs, one of which
+ * was written again. Needs a transaction.
+ */
+int snapshots_stored(struct catalog *c, int64_t id, struct err *e);
+
+/*
  * snapshots_verified(c, id, date, e):
  * Record that check found the snapshot whole at ${date}. ERR_WRONG_STATE when it is not there.
  */

@@ -16,6 +16,16 @@ static const char PAGE_SQL[] =
     "SELECT " VERSION_COLUMNS " FROM versions"
     " WHERE table_id = ?1 AND key >= ?2 AND key < ?3 AND born <= ?4 AND died > ?4"
     " ORDER BY key LIMIT ?5";
+static const char TOUCHED_SQL[] =
+    "SELECT " VERSION_COLUMNS " FROM versions v"
+    " WHERE table_id = ?1 AND key >= ?2 AND key < ?3 AND (born = ?4 OR (died = ?4"
+    "  AND NOT EXISTS (SELECT 1 FROM versions w"
+    "   WHERE w.table_id = ?1 AND w.key = v.key AND w.born = ?4)))"
+    " ORDER BY key LIMIT ?5";
+static const char SAME_SQL[] =
+    "SELECT " VERSION_COLUMNS " FROM tables t CROSS JOIN versions v ON v.table_id = t.id"
+    " WHERE v.key = ?1 AND v.size = ?2 AND v.digest = ?3 AND v.pack_id > ?4 AND v.pack_id <> ?5"
+    " ORDER BY v.pack_id LIMIT 1";
 static const char BORN_SQL[] = "SELECT " VERSION_COLUMNS " FROM versions"
 			       " WHERE table_id = ?1 AND key = ?2 AND born = ?3";
 static const char INSERT_SQL[] = "INSERT INTO versions"
@@ -121,10 +131,10 @@ versions_fill(struct db_query *q, const struct key *after, bool inclusive,
  * One statement serves all kinds of ranges: the first key over K is K with a zero byte behind it,
  * and a run of 0xff longer than any key is over all of them.
  */
-int
-versions_page(struct catalog *c, int64_t table_id, int64_t snapshot_id, const struct key *after,
-    bool inclusive, const struct key *upper, struct versions_version *out, size_t room, size_t *got,
-    struct err *e)
+static int
+versions_range(struct catalog *c, const char *sql, int64_t table_id, int64_t snapshot_id,
+    const struct key *after, bool inclusive, const struct key *upper, struct versions_version *out,
+    size_t room, size_t *got, struct err *e)
 {
 	uint8_t from[KEY_MAX + 1], to[KEY_MAX + 1];
 	size_t from_len = after->len, to_len = upper->len;
@@ -141,7 +151,7 @@ versions_page(struct catalog *c, int64_t table_id, int64_t snapshot_id, const st
 		memset(to, 0xff, sizeof(to));
 		to_len = sizeof(to);
 	}
-	q = db_query(c->db, PAGE_SQL);
+	q = db_query(c->db, sql);
 	db_bind_int(q, 1, table_id);
 	db_bind_bytes(q, 2, from, from_len);
 	db_bind_bytes(q, 3, to, to_len);
@@ -150,6 +160,38 @@ versions_page(struct catalog *c, int64_t table_id, int64_t snapshot_id, const st
 	rc = versions_fill(q, after, inclusive, out, room, got, e);
 	db_reset(q);
 	return rc;
+}
+
+int
+versions_page(struct catalog *c, int64_t table_id, int64_t snapshot_id, const struct key *after,
+    bool inclusive, const struct key *upper, struct versions_version *out, size_t room, size_t *got,
+    struct err *e)
+{
+	return versions_range(
+	    c, PAGE_SQL, table_id, snapshot_id, after, inclusive, upper, out, room, got, e);
+}
+
+int
+versions_touched(struct catalog *c, int64_t table_id, int64_t snapshot_id, const struct key *after,
+    bool inclusive, const struct key *upper, struct versions_version *out, size_t room, size_t *got,
+    struct err *e)
+{
+	return versions_range(
+	    c, TOUCHED_SQL, table_id, snapshot_id, after, inclusive, upper, out, room, got, e);
+}
+
+int
+versions_same(struct catalog *c, const struct versions_version *v, int64_t after,
+    struct versions_version *out, struct err *e)
+{
+	struct db_query *q = db_query(c->db, SAME_SQL);
+
+	catalog_bind_key(q, 1, &v->key);
+	db_bind_int(q, 2, v->size);
+	db_bind_bytes(q, 3, v->digest, DIGEST_LEN);
+	db_bind_int(q, 4, after);
+	db_bind_int(q, 5, v->pack_id);
+	return versions_one(q, out, e);
 }
 
 int

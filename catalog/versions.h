@@ -50,6 +50,23 @@ int versions_born(struct catalog *c, int64_t table_id, const struct key *key, in
     struct versions_version *out, struct err *e);
 
 /*
+ * versions_touched(c, table_id, snapshot_id, after, inclusive, upper, out, room, got, e):
+ * As versions_page, of the keys of which the snapshot's packs have a line: the version born in it,
+ * or, when there is none, the one that ended in it.
+ */
+int versions_touched(struct catalog *c, int64_t table_id, int64_t snapshot_id,
+    const struct key *after, bool inclusive, const struct key *upper, struct versions_version *out,
+    size_t room, size_t *got, struct err *e);
+
+/*
+ * versions_same(c, v, after, out, e):
+ * Another version with the key, size and digest of ${v}, of any table, in a pack with a number over
+ * ${after} that is not v->pack_id. Return ERR_OK, ERR_ABSENT (no text) or a failure.
+ */
+int versions_same(struct catalog *c, const struct versions_version *v, int64_t after,
+    struct versions_version *out, struct err *e);
+
+/*
  * versions_insert(c, table_id, v, e):
  * Record a version. Needs a transaction. Return ERR_OK, ERR_EXISTS, or a failure.
  */

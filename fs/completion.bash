@@ -82,7 +82,7 @@ _thinkback() {
 		;;
 	list,-*) _thinkback_words '--record --json --help' "$word" ;;
 	export,-*) _thinkback_words '--at --export --overwrite-file --json --help' "$word" ;;
-	check,-*) _thinkback_words '--read-data --json --help' "$word" ;;
+	check,-*) _thinkback_words '--read-data --repair --json --help' "$word" ;;
 	rebuild,-*) _thinkback_words '--json --help' "$word" ;;
 	queue,-*)
 		_thinkback_words '--state --export --all-failed --payload --conflict --force --target --user

@@ -80,6 +80,7 @@ complete -c thinkback -n '__fish_seen_subcommand_from ls' -s a -d 'with hidden n
 complete -c thinkback -n '__fish_seen_subcommand_from worker' -l parent-fd -x -d 'end with it'
 complete -c thinkback -n '__fish_seen_subcommand_from worker' -l once -d 'end when nothing is left'
 complete -c thinkback -n '__fish_seen_subcommand_from check' -l read-data -d 'read every byte'
+complete -c thinkback -n '__fish_seen_subcommand_from check' -l repair -d 'write damaged packs again'
 complete -c thinkback -n '__fish_seen_subcommand_from restore export' -l at -x -d 'not newer than'
 complete -c thinkback -n '__fish_seen_subcommand_from restore export' -s e -l export -x \
     -a '(__thinkback_tables)' -d 'this alone'

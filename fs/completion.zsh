@@ -117,7 +117,7 @@ _thinkback() {
 				'*'{-e,--export}'[this alone]:database or table:_thinkback_tables' \
 				'--overwrite-file[replace it]' '1:file:_files'
 			;;
-		check) _arguments '--json' '--help' '--read-data[read every byte]' ;;
+		check) _arguments '--json' '--help' '--read-data[read every byte]' '--repair[write damaged packs again]' ;;
 		rebuild) _arguments '--json' '--help' ;;
 		esac
 		;;

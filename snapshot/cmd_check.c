@@ -1,9 +1,11 @@
 /* thinkback check: verify the repository. */
 #include "snapshot/check.h"
 #include "snapshot/cmds.h"
+#include "snapshot/repair.h"
 
 #include <getopt.h>
 #include <inttypes.h>
+#include <unistd.h>
 
 /* What the callbacks need. */
 struct check_view {
@@ -32,6 +34,38 @@ show_progress(void *arg, uint64_t done, uint64_t total, uint64_t versions)
 	cmd_progress_show(&v->progress, done, total, versions, "versions");
 }
 
+/* Repairs go to the output, what is lost is told as an error. */
+static void
+show_repaired(void *arg, const char *text)
+{
+	struct check_view *v = arg;
+	struct buf line = {0};
+
+	cmd_progress_end(&v->progress);
+	if (!v->env->json && v->env->verbosity >= 0)
+		printf("%s\n", text);
+	if (v->env->json && cmd_json_string(&line, text) == ERR_OK && buf_str(&line) != NULL)
+		printf("{\"event\":\"repaired\",\"text\":%s}\n", (const char *)line.data);
+	buf_finish(&line);
+}
+
+/* Repair what can be, under the writer's lock. */
+static int
+check_repair(struct check_view *view, const struct repo *repo, struct err *e)
+{
+	struct repair_options options = {
+	    .stop = &cmd_stop, .repaired = show_repaired, .lost = show_problem, .arg = view};
+	struct repair_result result;
+	int lock;
+	int rc = repo_lock(repo, &lock, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	rc = repair_run(repo, &options, &result, e);
+	close(lock);
+	return rc;
+}
+
 static void
 show_result(const struct cmd_env *env, const struct check_result *r, bool read_data)
 {
@@ -51,21 +85,25 @@ show_result(const struct cmd_env *env, const struct check_result *r, bool read_d
 static int
 cmd_check_run(const struct cmd_env *env, int argc, char **argv)
 {
-	static const struct option longs[] = {
-	    {"read-data", no_argument, NULL, 'd'}, {NULL, 0, NULL, 0}};
+	static const struct option longs[] = {{"read-data", no_argument, NULL, 'd'},
+	    {"repair", no_argument, NULL, 'r'}, {NULL, 0, NULL, 0}};
 	struct check_view view = {.env = env};
 	struct check_options options = {
 	    .stop = &cmd_stop, .problem = show_problem, .progress = show_progress, .arg = &view};
 	struct check_result result;
 	struct repo *repo;
 	struct err e = {0};
+	bool repair = false;
 	int code = CMD_DONE;
-	int c, rc;
+	int c, rc = ERR_OK;
 
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-		if (c != 'd')
+		if (c == 'd')
+			options.read_data = true;
+		else if (c == 'r')
+			repair = true;
+		else
 			return cmd_usage(env, &cmd_check, "see thinkback check --help");
-		options.read_data = true;
 	}
 	if (optind != argc)
 		return cmd_usage(env, &cmd_check, "it takes no arguments");
@@ -73,6 +111,13 @@ cmd_check_run(const struct cmd_env *env, int argc, char **argv)
 		return code;
 	cmd_catch_signals();
 	cmd_progress_start(&view.progress, env, "check");
+	if (repair)
+		rc = check_repair(&view, repo, &e);
+	if (rc != ERR_OK) {
+		cmd_progress_end(&view.progress);
+		repo_close(repo);
+		return cmd_fail(env, &e);
+	}
 	rc = check_run(repo, &options, &result, &e);
 	cmd_progress_end(&view.progress);
 	if (rc == ERR_OK || rc == ERR_CORRUPT)
@@ -85,7 +130,7 @@ cmd_check_run(const struct cmd_env *env, int argc, char **argv)
 
 const struct cmd cmd_check = {
     .name = "check",
-    .synopsis = "[--read-data]",
+    .synopsis = "[--read-data] [--repair]",
     .summary = "verify the repository",
     .help = "Check the catalogue, the checksums of every pack and dictionary, and that they\n"
 	    "agree with each other, row by row. Problems are listed one a line. A damaged\n"
@@ -93,6 +138,9 @@ const struct cmd cmd_check = {
 	    "\n"
 	    "      --read-data  also decode every document and compare it with its digest; if\n"
 	    "                   all is well, the time is recorded (see thinkback list)\n"
+	    "      --repair     before that, write damaged packs and dictionaries again from\n"
+	    "                   what else there is; what is nowhere else is listed, and stays\n"
+	    "                   an error where it is read\n"
 	    "\n"
 	    "Exit status: 0 no problems, 1 problems or the check could not be made.\n",
     .run = cmd_check_run,

@@ -193,9 +193,10 @@ file_encode(uint64_t id, uint64_t table_id, const void *bytes, size_t len, struc
 	return rc;
 }
 
-int
-dictionary_save(
-    int packsfd, uint64_t id, uint64_t table_id, const void *bytes, size_t len, struct err *e)
+/* Write the dictionary's file and hand it to ${place}. */
+static int
+file_write_dictionary(int packsfd, uint64_t id, uint64_t table_id, const void *bytes, size_t len,
+    int (*place)(struct packfile_writer *w, struct err *e), struct err *e)
 {
 	struct packfile_writer *w;
 	struct buf file = {0};
@@ -213,12 +214,28 @@ dictionary_save(
 	if (rc == ERR_OK) {
 		rc = packfile_append(w, file.data, file.len, e);
 		if (rc == ERR_OK)
-			rc = packfile_commit(w, e);
+			rc = place(w, e);
 		else
 			packfile_abort(w);
 	}
 	buf_finish(&file);
 	return rc;
+}
+
+int
+dictionary_save(
+    int packsfd, uint64_t id, uint64_t table_id, const void *bytes, size_t len, struct err *e)
+{
+	return file_write_dictionary(packsfd, id, table_id, bytes, len, packfile_commit, e);
+}
+
+int
+dictionary_replace(
+    int packsfd, uint64_t id, uint64_t table_id, const void *bytes, size_t len, struct err *e)
+{
+	int rc = file_write_dictionary(packsfd, id, table_id, bytes, len, packfile_stage, e);
+
+	return rc == ERR_OK ? packfile_replace(packsfd, PACKFILE_DICTIONARY, id, e) : rc;
 }
 
 /* Whether the digest at the end of ${file} is that of the bytes before. */

@@ -54,6 +54,13 @@ int dictionary_save(
     int packsfd, uint64_t id, uint64_t table_id, const void *bytes, size_t len, struct err *e);
 
 /*
+ * dictionary_replace(packsfd, id, table_id, bytes, len, e):
+ * As dictionary_save, in place of the file that is there, if any.
+ */
+int dictionary_replace(
+    int packsfd, uint64_t id, uint64_t table_id, const void *bytes, size_t len, struct err *e);
+
+/*
  * dictionary_load(packsfd, id, table_id, out, e):
  * Append the raw bytes of a stored dictionary to ${out} and set ${table_id} (may be NULL). Return
  * ERR_OK, ERR_ABSENT (text set), ERR_CORRUPT, or a failure.

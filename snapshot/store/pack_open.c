@@ -248,6 +248,12 @@ pack_remove(int packsfd, uint64_t pack_id, struct err *e)
 }
 
 int
+pack_replace(int packsfd, uint64_t pack_id, struct err *e)
+{
+	return packfile_replace(packsfd, PACKFILE_PACK, pack_id, e);
+}
+
+int
 pack_clean(int packsfd, struct err *e)
 {
 	return packfile_clean(packsfd, e);

@@ -270,6 +270,45 @@ packfile_commit(struct packfile_writer *w, struct err *e)
 	return rc;
 }
 
+int
+packfile_stage(struct packfile_writer *w, struct err *e)
+{
+	int rc = packfile_flush(w, e);
+
+	if (rc == ERR_OK)
+		rc = file_sync(w->fd, w->what, e);
+	if (rc == ERR_OK)
+		rc = file_sync(w->packsfd, "the directory packs", e);
+	if (rc != ERR_OK)
+		unlinkat(w->packsfd, w->names.temp, 0);
+	packfile_writer_free(w);
+	return rc;
+}
+
+int
+packfile_replace(int packsfd, enum packfile_kind kind, uint64_t id, struct err *e)
+{
+	struct packfile_names names;
+	char what[PACKFILE_WHAT];
+	int subfd;
+	int rc = packfile_names_make(kind, id, &names, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	packfile_what(kind, id, what);
+	subfd = openat(packsfd, names.subdir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (subfd < 0)
+		return err_system(e, errno, "cannot open the directory packs/%s", names.subdir);
+	if (renameat(packsfd, names.temp, subfd, names.file) != 0 && errno != ENOENT)
+		rc = err_system(e, errno, "cannot replace %s", what);
+	if (rc == ERR_OK)
+		rc = file_sync(subfd, names.subdir, e);
+	if (rc == ERR_OK)
+		rc = file_sync(packsfd, "the directory packs", e);
+	close(subfd);
+	return rc;
+}
+
 void
 packfile_abort(struct packfile_writer *w)
 {

@@ -62,6 +62,16 @@ uint64_t packfile_size(const struct packfile_writer *w);
  */
 int packfile_commit(struct packfile_writer *w, struct err *e);
 
+/*
+ * packfile_stage(w, e), packfile_replace(packsfd, kind, id, e):
+ * Sync the file and leave it under its temporary name, durably; then give it its own name, in place
+ * of the file that has it. In between the machine may stop: a replacement that is not there any
+ * more has taken its place already. ${w} is freed, also on failure, and then nothing is left
+ * behind. Return ERR_OK or a failure.
+ */
+int packfile_stage(struct packfile_writer *w, struct err *e);
+int packfile_replace(int packsfd, enum packfile_kind kind, uint64_t id, struct err *e);
+
 /* packfile_abort(w): throw the file away and free ${w}, which may be NULL. */
 void packfile_abort(struct packfile_writer *w);
 

@@ -1,0 +1,423 @@
+/*
+ * Repairing: the contract is in repair.h. The new file of a pack is written and synced under a
+ * temporary name, its size is committed, and then it takes the place of the old one: when that is
+ * cut off, the old one is damaged as before and is repaired the next time.
+ */
+#include "snapshot/repair.h"
+
+#include "catalog/base/date.h"
+#include "catalog/base/digest.h"
+#include "catalog/packs.h"
+#include "catalog/snapshots.h"
+#include "catalog/versions.h"
+#include "snapshot/json/jsonkey.h"
+#include "snapshot/store/dictionary.h"
+#include "snapshot/store/pack.h"
+#include "snapshot/store/store.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REPAIR_PAGE 256 /* versions read at a time */
+
+/* One repair in progress. */
+struct repair {
+	const struct repo *repo;
+	const struct repair_options *options;
+	struct repair_result *result;
+	struct catalog *cat; /* for writing */
+	struct store *store; /* for reading documents */
+	struct digest *digest;
+	struct buf document;           /* the one at hand */
+	struct versions_version *page; /* owned, REPAIR_PAGE */
+};
+
+/* The pack being written again. */
+struct repair_pack {
+	const struct packs_pack *row;
+	struct tables_table table;
+	struct snapshots_snapshot snapshot;
+	struct snapshots_shard shard;
+	struct dictionary *dict; /* NULL: none */
+	struct pack_writer *writer;
+	uint64_t next; /* ordinal that the writer gives next */
+	uint64_t lost; /* documents that were not found */
+	char date[DATE_NAME];
+};
+
+static void repair_say(struct repair *r, void (*say)(void *arg, const char *text), const char *fmt,
+    ...) __attribute__((format(printf, 3, 4)));
+
+static void
+repair_say(struct repair *r, void (*say)(void *arg, const char *text), const char *fmt, ...)
+{
+	char text[ERR_TEXT_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	say(r->options->arg, text);
+}
+
+/* Whether ${rc} says that something is damaged or missing. */
+static bool
+repair_is_damage(int rc)
+{
+	return rc == ERR_CORRUPT || rc == ERR_ABSENT || rc == ERR_TRUNCATED;
+}
+
+/* ---- dictionaries ---- */
+
+static int
+repair_dictionary(struct repair *r, const struct packs_dictionary *d, struct err *e)
+{
+	struct dictionary *usable = NULL;
+	struct buf bytes = {0};
+	struct err why = {0};
+	int rc = dictionary_load(r->repo->packsfd, (uint64_t)d->id, NULL, &bytes, e);
+
+	buf_clear(&bytes);
+	if (!repair_is_damage(rc)) {
+		buf_finish(&bytes);
+		return rc;
+	}
+	rc = packs_dictionary_bytes(r->cat, d->id, &bytes, e);
+	if (rc == ERR_OK)
+		rc = dictionary_create((uint64_t)d->id, bytes.data, bytes.len, &usable, &why);
+	dictionary_free(usable);
+	if (rc == ERR_OK)
+		rc = dictionary_replace(r->repo->packsfd, (uint64_t)d->id, (uint64_t)d->table_id,
+		    bytes.data, bytes.len, e);
+	buf_finish(&bytes);
+	if (rc == ERR_OK) {
+		r->result->dictionaries++;
+		repair_say(r, r->options->repaired, "dictionary %016" PRIx64 " is repaired",
+		    (uint64_t)d->id);
+	} else if (repair_is_damage(rc)) {
+		r->result->damaged++;
+		repair_say(r, r->options->lost,
+		    "dictionary %016" PRIx64 " is lost, and its copy in catalog.db is damaged too",
+		    (uint64_t)d->id);
+		rc = ERR_OK;
+	}
+	return rc;
+}
+
+static int
+repair_dictionaries(struct repair *r, struct err *e)
+{
+	struct packs_dictionary d = {0};
+	int rc;
+
+	while ((rc = packs_dictionary_next(r->cat, d.id, &d, e)) == ERR_OK)
+		if ((rc = repair_dictionary(r, &d, e)) != ERR_OK)
+			return rc;
+	return rc == ERR_END ? ERR_OK : rc;
+}
+
+/* ---- documents ---- */
+
+/* Read a document; ERR_CORRUPT when it is not whole where it is stored. */
+static int
+repair_read(struct repair *r, const struct versions_version *v, struct err *e)
+{
+	uint8_t digest[DIGEST_LEN];
+	size_t size = 0;
+	int rc;
+
+	buf_clear(&r->document);
+	rc = store_read(
+	    r->store, (uint64_t)v->pack_id, v->ordinal, 0, SIZE_MAX, &r->document, &size, e);
+	if (rc != ERR_OK)
+		return repair_is_damage(rc) || rc == ERR_VERSION ? ERR_CORRUPT : rc;
+	if (digest_document(r->digest, r->document.data, r->document.len, digest) != ERR_OK)
+		return err_nomem(e);
+	if (size != v->size || memcmp(digest, v->digest, DIGEST_LEN) != 0)
+		return ERR_CORRUPT;
+	return ERR_OK;
+}
+
+/* Find the bytes of a version, where it is stored or in any other pack. */
+static int
+repair_find(struct repair *r, const struct versions_version *v, struct err *e)
+{
+	struct versions_version other = {0};
+	int rc = repair_read(r, v, e);
+
+	while (rc == ERR_CORRUPT) {
+		rc = versions_same(r->cat, v, other.pack_id, &other, e);
+		if (rc == ERR_OK)
+			rc = repair_read(r, &other, e);
+	}
+	return rc;
+}
+
+/* Tell which document is lost, and where. */
+static void
+repair_lost(struct repair *r, struct repair_pack *p, const struct versions_version *v)
+{
+	struct snapshots_snapshot until;
+	struct buf text = {0};
+	char date[DATE_NAME] = "";
+	const char *key = "?";
+
+	p->lost++;
+	r->result->lost++;
+	if (jsonkey_write(&v->key, &text) == ERR_OK && buf_str(&text) != NULL)
+		key = (const char *)text.data;
+	if (v->died != VERSIONS_ALIVE && snapshots_get(r->cat, v->died, &until, NULL) == ERR_OK)
+		date_name(until.date, date);
+	repair_say(r, r->options->lost, "%s.%s: document %s is lost from %s %s%s",
+	    p->table.database, p->table.name, key, p->date, date[0] != '\0' ? "on, before " : "on",
+	    date);
+	buf_finish(&text);
+}
+
+/* Write the line of a key again. */
+static int
+repair_line(
+    struct repair *r, struct repair_pack *p, const struct versions_version *v, struct err *e)
+{
+	uint32_t ordinal;
+	int rc;
+
+	if (v->born != p->row->snapshot_id)
+		return pack_writer_delete(p->writer, &v->key, e);
+	if (v->pack_id != p->row->id || v->ordinal < p->next)
+		return err_set(e, ERR_CORRUPT, "its versions are out of order in catalog.db");
+	rc = repair_find(r, v, e);
+	if (rc == ERR_ABSENT) {
+		repair_lost(r, p, v);
+		return ERR_OK;
+	}
+	if (rc == ERR_OK && v->ordinal > p->next)
+		rc = pack_writer_skip(p->writer, (uint32_t)(v->ordinal - p->next), e);
+	if (rc == ERR_OK)
+		rc = pack_writer_put(
+		    p->writer, &v->key, r->document.data, r->document.len, v->digest, &ordinal, e);
+	p->next = (uint64_t)v->ordinal + 1;
+	return rc;
+}
+
+static int
+repair_lines(struct repair *r, struct repair_pack *p, struct err *e)
+{
+	struct key after = p->shard.lower;
+	bool start = true;
+	size_t got;
+	int rc;
+
+	do {
+		rc = versions_touched(r->cat, p->row->table_id, p->row->snapshot_id, &after, start,
+		    &p->shard.upper, r->page, REPAIR_PAGE, &got, e);
+		for (size_t i = 0; i < got && rc == ERR_OK; i++)
+			rc = repair_line(r, p, &r->page[i], e);
+		if (rc == ERR_OK && r->options->stop != NULL && *r->options->stop != 0)
+			rc = err_set(e, ERR_INTR, "interrupted");
+		if (rc == ERR_OK && got > 0)
+			after = r->page[got - 1].key;
+		start = false;
+	} while (rc == ERR_OK && got == REPAIR_PAGE);
+	return rc;
+}
+
+/* ---- packs ---- */
+
+/* What the catalogue says of the pack, as its header has it. */
+static int
+repair_meta(struct repair *r, const struct repair_pack *p, struct pack_meta *m, struct err *e)
+{
+	const struct packs_pack *row = p->row;
+	int rc;
+
+	*m = (struct pack_meta){.pack_id = (uint64_t)row->id,
+	    .snapshot_id = (uint64_t)row->snapshot_id,
+	    .table_id = (uint64_t)row->table_id,
+	    .database_id = (uint64_t)p->table.database_id,
+	    .dictionary_id = (uint64_t)row->dictionary_id,
+	    .date = row->date,
+	    .shard = row->shard,
+	    .shards = p->snapshot.shards,
+	    .lower = p->shard.lower,
+	    .upper = p->shard.upper};
+	if (buf_puts(&m->database, p->table.database) != ERR_OK ||
+	    buf_puts(&m->table, p->table.name) != ERR_OK)
+		return err_nomem(e);
+	rc = snapshots_primary_key(r->cat, row->snapshot_id, &m->primary_key, e);
+	if (rc == ERR_OK)
+		rc = snapshots_config(r->cat, row->snapshot_id, &m->config, e);
+	return rc == ERR_OK ? snapshots_run_source(r->cat, p->snapshot.run_id, &m->source, e) : rc;
+}
+
+static int
+repair_begin(struct repair *r, struct repair_pack *p, struct err *e)
+{
+	const struct packs_pack *row = p->row;
+	struct pack_meta meta = {0};
+	struct buf bytes = {0};
+	int rc = tables_get(r->cat, row->table_id, &p->table, e);
+
+	if (rc == ERR_OK)
+		rc = snapshots_get(r->cat, row->snapshot_id, &p->snapshot, e);
+	if (rc == ERR_OK)
+		rc = snapshots_shard(r->cat, row->snapshot_id, row->shard, &p->shard, e);
+	if (rc == ERR_OK && p->shard.pack_id != row->id)
+		rc = err_set(e, ERR_CORRUPT, "catalog.db has another pack in its place");
+	if (rc == ERR_OK && row->dictionary_id != 0) {
+		rc = dictionary_load(
+		    r->repo->packsfd, (uint64_t)row->dictionary_id, NULL, &bytes, e);
+		if (rc == ERR_OK)
+			rc = dictionary_create(
+			    (uint64_t)row->dictionary_id, bytes.data, bytes.len, &p->dict, e);
+	}
+	buf_finish(&bytes);
+	if (rc == ERR_OK)
+		rc = repair_meta(r, p, &meta, e);
+	if (rc == ERR_OK)
+		rc = pack_writer_create(r->repo->packsfd, &meta, p->dict, &p->writer, e);
+	pack_meta_finish(&meta);
+	date_name(row->date, p->date);
+	return rc;
+}
+
+/* Put the new file, of which nothing is missing, in the place of the old one. */
+static int
+repair_finish(struct repair *r, struct repair_pack *p, struct err *e)
+{
+	struct pack_writer *writer = p->writer;
+	struct packs_pack row = *p->row;
+	struct pack_totals t;
+	int rc;
+
+	p->writer = NULL;
+	rc = pack_writer_stage(writer, &t, e);
+	if (rc != ERR_OK)
+		return rc;
+	if (t.documents != row.documents || t.deletions != row.deletions) {
+		pack_clean(r->repo->packsfd, NULL);
+		return err_set(e, ERR_CORRUPT, "catalog.db does not have all of its lines");
+	}
+	row.bytes = t.bytes;
+	rc = catalog_begin(r->cat, e);
+	if (rc == ERR_OK)
+		rc = packs_describe(r->cat, &row, e);
+	if (rc == ERR_OK)
+		rc = snapshots_stored(r->cat, row.snapshot_id, e);
+	if (rc == ERR_OK)
+		rc = catalog_commit(r->cat, true, e);
+	catalog_rollback(r->cat);
+	return rc == ERR_OK ? pack_replace(r->repo->packsfd, (uint64_t)row.id, e) : rc;
+}
+
+static int
+repair_pack(struct repair *r, const struct packs_pack *row, struct err *e)
+{
+	struct repair_pack p = {.row = row};
+	int rc = repair_begin(r, &p, e);
+
+	if (rc == ERR_OK)
+		rc = repair_lines(r, &p, e);
+	if (rc == ERR_OK && p.lost == 0)
+		rc = repair_finish(r, &p, e);
+	pack_writer_abort(p.writer);
+	dictionary_free(p.dict);
+	if (rc == ERR_OK && p.lost == 0) {
+		r->result->packs++;
+		repair_say(r, r->options->repaired, "pack %016" PRIx64 " (%s.%s of %s) is repaired",
+		    (uint64_t)row->id, p.table.database, p.table.name, p.date);
+		return ERR_OK;
+	}
+	if (rc != ERR_OK && !repair_is_damage(rc))
+		return rc;
+	r->result->damaged++;
+	repair_say(r, r->options->lost, "pack %016" PRIx64 " cannot be repaired: %s",
+	    (uint64_t)row->id, rc == ERR_OK ? "the documents above are nowhere else" : e->text);
+	return ERR_OK;
+}
+
+/* Whether all bytes of the pack are those that were written. */
+static int
+repair_verify(struct repair *r, const struct packs_pack *row, struct err *e)
+{
+	struct pack *pack;
+	int rc = pack_open(r->repo->packsfd, (uint64_t)row->id, &pack, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	rc = pack_verify(pack, e);
+	pack_close(pack);
+	return rc;
+}
+
+static int
+repair_packs(struct repair *r, struct err *e)
+{
+	struct packs_pack row = {0};
+	int rc;
+
+	while ((rc = packs_next(r->cat, row.id, &row, e)) == ERR_OK) {
+		if (r->options->stop != NULL && *r->options->stop != 0)
+			return err_set(e, ERR_INTR, "interrupted");
+		rc = repair_verify(r, &row, e);
+		if (repair_is_damage(rc))
+			rc = repair_pack(r, &row, e);
+		if (rc != ERR_OK)
+			return rc;
+	}
+	return rc == ERR_END ? ERR_OK : rc;
+}
+
+/* ---- the whole ---- */
+
+static void
+repair_ignore(void *arg, const char *text)
+{
+	(void)arg;
+	(void)text;
+}
+
+/* What packs are repaired from must be whole itself. */
+static int
+repair_catalog(struct repair *r, struct err *e)
+{
+	int rc = catalog_open(r->repo, CATALOG_WRITE, &r->cat, e);
+
+	if (rc == ERR_OK)
+		rc = catalog_check(r->cat, repair_ignore, NULL, e);
+	if (rc == ERR_CORRUPT)
+		return err_set(
+		    e, rc, "catalog.db is damaged; make it again with: thinkback rebuild");
+	return rc;
+}
+
+int
+repair_run(const struct repo *repo, const struct repair_options *options,
+    struct repair_result *result, struct err *e)
+{
+	struct repair r = {.repo = repo, .options = options, .result = result};
+	struct err own = {0};
+	int rc;
+
+	if (e == NULL)
+		e = &own;
+	*result = (struct repair_result){0};
+	r.digest = digest_create();
+	r.page = malloc(REPAIR_PAGE * sizeof(*r.page));
+	rc = r.digest != NULL && r.page != NULL ? repair_catalog(&r, e) : err_nomem(e);
+	if (rc == ERR_OK)
+		rc = repair_dictionaries(&r, e);
+	if (rc == ERR_OK)
+		rc = store_create(repo->packsfd, NULL, &r.store, e);
+	if (rc == ERR_OK)
+		rc = repair_packs(&r, e);
+	store_free(r.store);
+	catalog_close(r.cat);
+	digest_free(r.digest);
+	buf_finish(&r.document);
+	free(r.page);
+	return rc;
+}
