@@ -164,3 +164,25 @@ printf 'x' | dd of="$repo/packs/000000/$pack.pack" conv=notrunc status=none
 expect 3 tb rebuild
 says err "pack $pack is damaged"
 equal 0 "$(tb --json list | jq -s 'map(select(.date > "2026-11-20" and .lost == 0)) | length')" 'snapshots that are not marked'
+
+# A part of an index that is damaged: what it told of is lost, with everything in its range of keys.
+rm -rf "$repo"
+mv "$work/whole" "$repo"
+pack=$(sqlite3 "$repo/catalog.db" "SELECT printf('%016x', min(p.id)) FROM packs p JOIN tables t ON
+	t.id = p.table_id WHERE t.name = 'events' AND p.shard = 0")
+python3 - "$repo/packs/000000/$pack.pack" <<'PY'
+import struct, sys
+with open(sys.argv[1], "r+b") as f:
+    data = f.read()
+    frames, blocks, header, body = struct.unpack("<4Q", data[-376 + 40:-376 + 72])
+    offset, packed = struct.unpack_from("<QI", data, header + body + 16 * frames + 24)
+    f.seek(offset + packed // 2)
+    f.write(bytes([data[offset + packed // 2] ^ 1]))
+PY
+all=$(tb --json list telemetry.events | jq -r .documents | head -n 1)
+expect 3 tb rebuild
+says err "pack $pack is damaged: index block 1"
+left=$(tb --json list telemetry.events | jq -r .documents | head -n 1)
+[ "$left" -lt "$all" ] && [ "$left" -gt $((all / 2)) ] || fail "$left of $all documents are left"
+equal 0 "$(tb --json list telemetry.events | jq -s 'map(select(.lost == 0 and .date < "2027")) | length')" \
+	'snapshots that are not marked'

@@ -153,8 +153,8 @@ static const char *const SWEEP_ROWS[] = {
     "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name",
     "SELECT * FROM databases ORDER BY id", "SELECT * FROM tables ORDER BY id",
     "SELECT id, date, source FROM runs ORDER BY id",
-    "SELECT id, table_id, run_id, date, complete, shards, documents, bytes, added, changed,"
-    " deleted, stored_bytes, primary_key, config, lost FROM snapshots ORDER BY id",
+    ("SELECT id, table_id, run_id, date, complete, shards, documents, bytes, added, changed,"
+     " deleted, stored_bytes, primary_key, config, lost FROM snapshots ORDER BY id"),
     "SELECT * FROM shards ORDER BY snapshot_id, number", "SELECT * FROM packs ORDER BY id",
     "SELECT id, table_id, bytes FROM dictionaries ORDER BY id",
     "SELECT * FROM versions ORDER BY table_id, key, born"};
