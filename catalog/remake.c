@@ -20,6 +20,8 @@ static const char TABLE_INSERT_SQL[] =
     "INSERT INTO tables (id, database_id, name) VALUES (?1, ?2, ?3)";
 static const char RUN_SQL[] = "SELECT id FROM runs WHERE date = ?1 AND source = ?2";
 static const char RUN_INSERT_SQL[] = "INSERT INTO runs (date, source, started) VALUES (?1, ?2, ?1)";
+static const char RUN_ADD_SQL[] =
+    "INSERT INTO runs (id, date, source, started, record) VALUES (?1, ?2, ?3, ?2, ?4)";
 static const char SNAPSHOT_SQL[] =
     "SELECT table_id = ?2 AND date = ?3 AND shards = ?4 AND primary_key = ?5 AND config = ?6"
     " FROM snapshots WHERE id = ?1";
@@ -115,6 +117,19 @@ remake_table(struct catalog *c, const struct remake_pack *p, struct err *e)
 		return rc;
 	q = db_query(c->db, TABLE_INSERT_SQL);
 	remake_bind_table(q, p);
+	return db_run(q, NULL, e);
+}
+
+int
+remake_run_add(struct catalog *c, int64_t id, int64_t date, const char *source, const void *record,
+    size_t len, struct err *e)
+{
+	struct db_query *q = db_query(c->db, RUN_ADD_SQL);
+
+	db_bind_int(q, 1, id);
+	db_bind_int(q, 2, date);
+	db_bind_text(q, 3, source);
+	db_bind_string(q, 4, record, len);
 	return db_run(q, NULL, e);
 }
 

@@ -42,6 +42,14 @@ struct remake_snapshot {
 };
 
 /*
+ * remake_run_add(c, id, date, source, record, len, e):
+ * Record a run that has a file of its own, before the packs: theirs is found by date and source.
+ * Return ERR_OK, ERR_EXISTS, or a failure.
+ */
+int remake_run_add(struct catalog *c, int64_t id, int64_t date, const char *source,
+    const void *record, size_t len, struct err *e);
+
+/*
  * remake_pack_add(c, p, e):
  * Record a pack, and its database, table, run, snapshot and shard where they are not known yet.
  * Runs are told apart by date and source and numbered as they come. Return ERR_OK; ERR_CORRUPT when

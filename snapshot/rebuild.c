@@ -9,6 +9,7 @@
 #include "catalog/queue.h"
 #include "snapshot/rebuild_internal.h"
 #include "snapshot/store/dictionary.h"
+#include "snapshot/store/runfile.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -248,6 +249,49 @@ rebuild_is_damaged(const struct rebuild *r, int64_t snapshot_id)
 	return false;
 }
 
+/* ---- runs ---- */
+
+static int
+rebuild_run_found(void *arg, uint64_t id)
+{
+	return ids_add(arg, id);
+}
+
+static int
+rebuild_run_file(struct rebuild *r, uint64_t id, struct err *e)
+{
+	struct runfile run = {0};
+	struct err why = {0};
+	int rc = runfile_load(r->repo->packsfd, id, &run, &why);
+
+	if (rc == ERR_OK && buf_str(&run.source) == NULL)
+		rc = ERR_NOMEM;
+	if (rc == ERR_OK)
+		rc = remake_run_add(r->cat, (int64_t)id, run.date, (const char *)run.source.data,
+		    run.record.data, run.record.len, &why);
+	runfile_finish(&run);
+	if (rc == ERR_CORRUPT) {
+		rebuild_problem(r, "%s", why.text);
+		return ERR_OK;
+	}
+	return rc == ERR_OK ? rc : err_set(e, rc, "%s", why.text);
+}
+
+/* Runs that have a file keep the number that it has. */
+static int
+rebuild_runs(struct rebuild *r, struct err *e)
+{
+	struct rebuild_ids runs = {0};
+	int rc = runfile_list(r->repo->packsfd, rebuild_run_found, &runs, e);
+
+	if (runs.n > 0)
+		qsort(runs.ids, runs.n, sizeof(uint64_t), ids_compare);
+	for (size_t i = 0; i < runs.n && rc == ERR_OK; i++)
+		rc = rebuild_run_file(r, runs.ids[i], e);
+	free(runs.ids);
+	return rc == ERR_NOMEM ? err_nomem(e) : rc;
+}
+
 /* ---- dictionaries ---- */
 
 static int
@@ -335,6 +379,8 @@ rebuild_fill(struct rebuild *r, struct err *e)
 {
 	int rc = catalog_begin(r->cat, e);
 
+	if (rc == ERR_OK)
+		rc = rebuild_runs(r, e);
 	if (rc == ERR_OK)
 		rc = rebuild_packs(r, e);
 	if (rc == ERR_OK)
