@@ -94,6 +94,7 @@ catalog_open__without_records(void **state)
 {
 	struct fixture *f = *state;
 	struct fixture_build b;
+	struct snapshots_snapshot s;
 	struct buf out = {0};
 	struct catalog *reader = NULL;
 
@@ -101,13 +102,16 @@ catalog_open__without_records(void **state)
 	fixture_finish(f, &b);
 	catalog_close(f->c);
 	f->c = NULL;
-	fixture_sql(
-	    f, "catalog.db", "ALTER TABLE runs DROP COLUMN record; PRAGMA user_version = 1");
+	fixture_sql(f, "catalog.db",
+	    "ALTER TABLE runs DROP COLUMN record;"
+	    "ALTER TABLE snapshots DROP COLUMN lost; PRAGMA user_version = 1");
 	assert_err(catalog_open(f->repo, CATALOG_READ, &reader, &f->e), ERR_VERSION, &f->e);
 	assert_err(catalog_open(f->repo, CATALOG_WRITE, &f->c, &f->e), ERR_OK, &f->e);
 	assert_err(snapshots_run_source(f->c, b.run_id, &out, &f->e), ERR_OK, &f->e);
 	assert_string_equal(buf_str(&out), "a source");
 	put(f, b.run_id, "{}", ERR_OK);
+	assert_err(snapshots_get(f->c, b.id, &s, &f->e), ERR_OK, &f->e);
+	assert_int_equal(s.lost, 0);
 	assert_err(catalog_open(f->repo, CATALOG_READ, &reader, &f->e), ERR_OK, &f->e);
 	catalog_close(reader);
 	buf_finish(&out);
