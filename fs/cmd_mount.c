@@ -33,6 +33,8 @@ struct mount {
 	char *target;               /* of the worker, absolute or a URL; NULL: its default */
 	char *password_file;        /* of the worker, absolute; NULL: none */
 	char *tls_cert;             /* likewise */
+	char *tls_client_cert;      /* likewise */
+	char *tls_client_key;       /* likewise */
 	enum queue_policy conflict; /* what restores do with documents that are on a server */
 	struct buf pass;            /* options for libfuse and the kernel */
 	bool readonly;
@@ -131,6 +133,10 @@ mount_option(struct mount *m, const char *option)
 		ok = mount_keep_path(&m->password_file, value);
 	} else if (mount_value(option, "tls-cert", &value)) {
 		ok = mount_keep_path(&m->tls_cert, value);
+	} else if (mount_value(option, "tls-client-cert", &value)) {
+		ok = mount_keep_path(&m->tls_client_cert, value);
+	} else if (mount_value(option, "tls-client-key", &value)) {
+		ok = mount_keep_path(&m->tls_client_key, value);
 	} else if (mount_value(option, "conflict", &value)) {
 		if (queue_policy_parse(value, &m->conflict) != ERR_OK)
 			return cmd_usage(m->env, &cmd_mount,
@@ -208,7 +214,9 @@ mount_arguments(struct mount *m, int argc, char **argv)
 	}
 	if (code < 0 && argc - optind != 1)
 		return cmd_usage(m->env, &cmd_mount, "name one directory to mount on");
-	if (code < 0 && (m->password_file != NULL || m->tls_cert != NULL) &&
+	if (code < 0 &&
+	    (m->password_file != NULL || m->tls_cert != NULL || m->tls_client_cert != NULL ||
+		m->tls_client_key != NULL) &&
 	    (m->target == NULL || strstr(m->target, "://") == NULL))
 		return cmd_usage(m->env, &cmd_mount,
 		    "a password and TLS are for servers: target=rethinkdb://HOST:PORT");
@@ -363,6 +371,8 @@ mount_start_worker(struct mount *m, struct cmd_mount_worker **out, struct err *e
 	    .target = m->target,
 	    .password_file = m->password_file,
 	    .tls_cert = m->tls_cert,
+	    .tls_client_cert = m->tls_client_cert,
+	    .tls_client_key = m->tls_client_key,
 	    .verbosity = m->env->verbosity,
 	    .log = &m->log,
 	};
@@ -514,6 +524,8 @@ cmd_mount_run(const struct cmd_env *env, int argc, char **argv)
 	free(m.target);
 	free(m.password_file);
 	free(m.tls_cert);
+	free(m.tls_client_cert);
+	free(m.tls_client_key);
 	return code;
 }
 
@@ -532,7 +544,8 @@ const struct cmd cmd_mount = {
 	    "                   noworker     only queue what is copied in\n"
 	    "                   target=DIR   where the worker restores to, or\n"
 	    "                   target=rethinkdb://[USER@]HOST[:PORT]\n"
-	    "                   password-file=FILE, tls-cert=CAFILE\n"
+	    "                   password-file=FILE, tls-cert=CAFILE,\n"
+	    "                   tls-client-cert=FILE, tls-client-key=FILE\n"
 	    "                                how to log in to that server\n"
 	    "                   conflict=POLICY\n"
 	    "                                for documents that are on the server: replace,\n"

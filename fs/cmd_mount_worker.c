@@ -19,7 +19,7 @@
 #define WORKER_PIPE_FD 3      /* where the worker finds its end of the pipe */
 #define WORKER_PATIENCE 10000 /* ms from the end of the mount to SIGTERM, and again to SIGKILL */
 #define WORKER_WAIT_MAX 60000 /* ms, the longest wait before it is started again */
-#define WORKER_ARGUMENTS 16   /* with the NULL behind them */
+#define WORKER_ARGUMENTS 20   /* with the NULL behind them */
 #define WORKER_LINE 1000      /* bytes of a line that is passed on */
 
 struct cmd_mount_worker {
@@ -67,6 +67,14 @@ worker_arguments(const struct cmd_mount_worker_options *o, const char **argv)
 	if (o->tls_cert != NULL) {
 		argv[n++] = "--tls-cert";
 		argv[n++] = o->tls_cert;
+	}
+	if (o->tls_client_cert != NULL) {
+		argv[n++] = "--tls-client-cert";
+		argv[n++] = o->tls_client_cert;
+	}
+	if (o->tls_client_key != NULL) {
+		argv[n++] = "--tls-client-key";
+		argv[n++] = o->tls_client_key;
 	}
 	argv[n] = NULL;
 }

@@ -13,13 +13,15 @@
 struct cmd_mount_worker;
 
 struct cmd_mount_worker_options {
-	const char *program;       /* argv[0] of the worker */
-	const char *repo;          /* absolute path */
-	const char *target;        /* NULL: the worker's default */
-	const char *password_file; /* absolute; NULL: none */
-	const char *tls_cert;      /* absolute; NULL: none */
-	int verbosity;             /* as in struct cmd_env */
-	const struct log *log;     /* must outlive the worker; called from a thread of its own */
+	const char *program;         /* argv[0] of the worker */
+	const char *repo;            /* absolute path */
+	const char *target;          /* NULL: the worker's default */
+	const char *password_file;   /* absolute; NULL: none */
+	const char *tls_cert;        /* absolute; NULL: none */
+	const char *tls_client_cert; /* likewise */
+	const char *tls_client_key;  /* likewise */
+	int verbosity;               /* as in struct cmd_env */
+	const struct log *log;       /* must outlive the worker; called from a thread of its own */
 };
 
 /*

@@ -55,7 +55,7 @@ _thinkback() {
 		esac
 	done
 	case $before in
-	--password-file | --tls-cert) _thinkback_files -f "$word" && return ;;
+	--password-file | --tls-cert | --tls-client-cert | --tls-client-key) _thinkback_files -f "$word" && return ;;
 	-r | --repo | --target) _thinkback_files -d "$word" && return ;;
 	-e | --export) _thinkback_tables "$word" && return ;;
 	--conflict) _thinkback_words 'replace keep newer-loses' "$word" && return ;;
@@ -67,18 +67,18 @@ _thinkback() {
 	,-*) _thinkback_words '--repo --quiet --verbose --json --version --help' "$word" ;;
 	,*) _thinkback_words "$commands" "$word" ;;
 	snapshot,-*)
-		_thinkback_words "--at --export --user --password --password-file --tls-cert \
+		_thinkback_words "--at --export --user --password --password-file --tls-cert --tls-client-cert --tls-client-key \
 			--read-outdated --max-rate --json --help" "$word"
 		;;
 	mount,-*) _thinkback_words '--ready-fd --json --help' "$word" ;;
 	worker,-*)
-		_thinkback_words '--target --once --conflict --user --password-file --tls-cert --deep
+		_thinkback_words '--target --once --conflict --user --password-file --tls-cert --tls-client-cert --tls-client-key --deep
 			--parent-fd --json --help' "$word"
 		;;
 	restore,-*)
 		_thinkback_words "--at --export --into --key --dry-run --force --delete --clients \
 			--no-secondary-indexes --hard-durability --permissions --user --password --password-file \
-			--tls-cert --json --help" "$word"
+			--tls-cert --tls-client-cert --tls-client-key --json --help" "$word"
 		;;
 	list,-*) _thinkback_words '--record --json --help' "$word" ;;
 	export,-*) _thinkback_words '--at --export --overwrite-file --json --help' "$word" ;;
@@ -86,7 +86,7 @@ _thinkback() {
 	rebuild,-*) _thinkback_words '--json --help' "$word" ;;
 	queue,-*)
 		_thinkback_words '--state --export --all-failed --payload --conflict --force --target --user
-			--password-file --tls-cert --deep --json --help' "$word"
+			--password-file --tls-cert --tls-client-cert --tls-client-key --deep --json --help' "$word"
 		;;
 	*,-*) _thinkback_words '--json --help' "$word" ;;
 	snapshot,* | export,*) _thinkback_files -f "$word" ;;

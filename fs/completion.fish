@@ -99,3 +99,5 @@ complete -c thinkback -n '__fish_seen_subcommand_from restore' -s u -l user -x -
 complete -c thinkback -n '__fish_seen_subcommand_from restore' -s p -l password -d 'ask for it'
 complete -c thinkback -n '__fish_seen_subcommand_from restore' -l password-file -r -F -d 'read it from'
 complete -c thinkback -n '__fish_seen_subcommand_from restore' -l tls-cert -r -F -d 'use TLS'
+complete -c thinkback -n '__fish_seen_subcommand_from snapshot restore queue worker' -l tls-client-cert -r -F -d 'client certificate'
+complete -c thinkback -n '__fish_seen_subcommand_from snapshot restore queue worker' -l tls-client-key -r -F -d 'its key'

@@ -65,6 +65,7 @@ _thinkback() {
 				{-p,--password}'[ask for the password]' \
 				'--password-file=[read the password from]:file:_files' \
 				'--tls-cert=[use TLS and trust]:file of certificates:_files' \
+				'--tls-client-cert=[client certificate]:file:_files' '--tls-client-key=[its key]:file:_files' \
 				'--read-outdated[let any replica answer]' \
 				'--max-rate=[read no more than]:documents a second:' \
 				'*:source:_files'
@@ -86,6 +87,7 @@ _thinkback() {
 				{-u,--user}'[log in to servers as]:user:' \
 				'--password-file=[read the password from]:file:_files' \
 				'--tls-cert=[use TLS and trust]:file of certificates:_files' \
+				'--tls-client-cert=[client certificate]:file:_files' '--tls-client-key=[its key]:file:_files' \
 				'--deep[write deeply nested documents]' \
 				'1:action:(list show retry cancel undo)' '*:number:'
 			;;
@@ -96,6 +98,7 @@ _thinkback() {
 				{-u,--user}'[log in to servers as]:user:' \
 				'--password-file=[read the password from]:file:_files' \
 				'--tls-cert=[use TLS and trust]:file of certificates:_files' \
+				'--tls-client-cert=[client certificate]:file:_files' '--tls-client-key=[its key]:file:_files' \
 				'--deep[write deeply nested documents]' \
 				'--parent-fd=[end with it]:file descriptor:'
 			;;
@@ -110,6 +113,7 @@ _thinkback() {
 				'--permissions[grant those that are saved]' \
 				'(-u --user)'{-u,--user}'[log in as]:user:' '(-p --password)'{-p,--password}'[ask for it]' \
 				'--password-file=[read it from]:file:_files' '--tls-cert=[use TLS]:file:_files' \
+				'--tls-client-cert=[client certificate]:file:_files' '--tls-client-key=[its key]:file:_files' \
 				'1:target:_directories'
 			;;
 		export)

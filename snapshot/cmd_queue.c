@@ -526,6 +526,8 @@ const struct cmd cmd_queue = {
 	    "  -u, --user USER           undo: log in as USER (default: admin)\n"
 	    "      --password-file FILE  undo: read the password from the first line of FILE\n"
 	    "      --tls-cert CAFILE     undo: use TLS, and trust the certificates in CAFILE\n"
+	    "      --tls-client-cert FILE, --tls-client-key FILE\n"
+	    "                            certificate and key for a server that wants them\n"
 	    "      --deep                undo: write documents nested deeper than 1500 levels\n"
 	    "\n"
 	    "Exit status: 0 done, 1 an ID is unknown or its restore is in another state or\n"

@@ -315,6 +315,12 @@ read_argument(struct restore_view *v, int c)
 	case 't':
 		o->server.tls_ca = optarg;
 		return CMD_DONE;
+	case 'C':
+		o->server.tls_cert = optarg;
+		return CMD_DONE;
+	case 'K':
+		o->server.tls_key = optarg;
+		return CMD_DONE;
 	default:
 		return cmd_usage(v->env, &cmd_restore, "see thinkback restore --help");
 	}
@@ -355,7 +361,9 @@ read_options(struct restore_view *v, int argc, char **argv)
 	    {"permissions", no_argument, NULL, 'g'}, {"hard-durability", no_argument, NULL, 'h'},
 	    {"user", required_argument, NULL, 'u'}, {"password", no_argument, NULL, 'p'},
 	    {"password-file", required_argument, NULL, 'P'},
-	    {"tls-cert", required_argument, NULL, 't'}, {NULL, 0, NULL, 0}};
+	    {"tls-cert", required_argument, NULL, 't'},
+	    {"tls-client-cert", required_argument, NULL, 'C'},
+	    {"tls-client-key", required_argument, NULL, 'K'}, {NULL, 0, NULL, 0}};
 	int c, code;
 
 	while ((c = getopt_long(argc, argv, "e:nu:p", longs, NULL)) != -1) {
@@ -471,6 +479,8 @@ const struct cmd cmd_restore = {
 	    "      --password-file FILE\n"
 	    "                        read the password from the first line of FILE\n"
 	    "      --tls-cert CAFILE use TLS, and trust the certificates in CAFILE\n"
+	    "      --tls-client-cert FILE, --tls-client-key FILE\n"
+	    "                        certificate and key for a server that wants them\n"
 	    "\n"
 	    "Exit status: 0 done, 1 nothing was restored, 3 some tables were not restored,\n"
 	    "or permissions not granted.\n",

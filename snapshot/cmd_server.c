@@ -12,6 +12,10 @@ cmd_server_option(struct cmd_server *s, int opt, const char *value)
 		s->password_file = value;
 	else if (opt == CMD_SERVER_TLS_CERT)
 		s->options.tls_ca = value;
+	else if (opt == CMD_SERVER_TLS_CLIENT_CERT)
+		s->options.tls_cert = value;
+	else if (opt == CMD_SERVER_TLS_CLIENT_KEY)
+		s->options.tls_key = value;
 	else if (opt == CMD_SERVER_DEEP)
 		s->options.deep = true;
 	else
@@ -23,7 +27,7 @@ bool
 cmd_server_given(const struct cmd_server *s)
 {
 	return s->options.user != NULL || s->password_file != NULL || s->options.tls_ca != NULL ||
-	       s->options.deep;
+	       s->options.tls_cert != NULL || s->options.tls_key != NULL || s->options.deep;
 }
 
 int

@@ -9,13 +9,21 @@
 #include <stdbool.h>
 
 /* What getopt_long returns for them; -u is the user, too. */
-enum { CMD_SERVER_PASSWORD_FILE = 256, CMD_SERVER_TLS_CERT, CMD_SERVER_DEEP };
+enum {
+	CMD_SERVER_PASSWORD_FILE = 256,
+	CMD_SERVER_TLS_CERT,
+	CMD_SERVER_TLS_CLIENT_CERT,
+	CMD_SERVER_TLS_CLIENT_KEY,
+	CMD_SERVER_DEEP
+};
 
 /* Rows of the table for getopt_long. */
 #define CMD_SERVER_OPTIONS                                                                         \
 	{"user", required_argument, NULL, 'u'},                                                    \
 	    {"password-file", required_argument, NULL, CMD_SERVER_PASSWORD_FILE},                  \
 	    {"tls-cert", required_argument, NULL, CMD_SERVER_TLS_CERT},                            \
+	    {"tls-client-cert", required_argument, NULL, CMD_SERVER_TLS_CLIENT_CERT},              \
+	    {"tls-client-key", required_argument, NULL, CMD_SERVER_TLS_CLIENT_KEY},                \
 	{                                                                                          \
 		"deep", no_argument, NULL, CMD_SERVER_DEEP                                         \
 	}

@@ -257,6 +257,12 @@ read_option(struct snapshot *s, int c)
 	case 't':
 		s->server.tls_ca = optarg;
 		return true;
+	case 'C':
+		s->server.tls_cert = optarg;
+		return true;
+	case 'K':
+		s->server.tls_key = optarg;
+		return true;
 	case 'o':
 		s->server.read_outdated = true;
 		return true;
@@ -279,8 +285,11 @@ read_options(struct snapshot *s, int argc, char **argv)
 	static const struct option longs[] = {{"at", required_argument, NULL, 'a'},
 	    {"export", required_argument, NULL, 'e'}, {"user", required_argument, NULL, 'u'},
 	    {"password", no_argument, NULL, 'p'}, {"password-file", required_argument, NULL, 'P'},
-	    {"tls-cert", required_argument, NULL, 't'}, {"read-outdated", no_argument, NULL, 'o'},
-	    {"max-rate", required_argument, NULL, 'm'}, {NULL, 0, NULL, 0}};
+	    {"tls-cert", required_argument, NULL, 't'},
+	    {"tls-client-cert", required_argument, NULL, 'C'},
+	    {"tls-client-key", required_argument, NULL, 'K'},
+	    {"read-outdated", no_argument, NULL, 'o'}, {"max-rate", required_argument, NULL, 'm'},
+	    {NULL, 0, NULL, 0}};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "e:u:p", longs, NULL)) != -1)
@@ -422,6 +431,8 @@ const struct cmd cmd_snapshot = {
 	    "                       read the password from the first line of FILE\n"
 	    "      --tls-cert CAFILE\n"
 	    "                       use TLS, and trust the certificates in CAFILE\n"
+	    "      --tls-client-cert FILE, --tls-client-key FILE\n"
+	    "                        certificate and key for a server that wants them\n"
 	    "      --read-outdated  let any replica answer, to spare the primaries\n"
 	    "      --max-rate DOCS/S\n"
 	    "                       read no more documents a second than this\n"

@@ -111,6 +111,8 @@ const struct cmd cmd_worker = {
 	    "      --password-file FILE\n"
 	    "                         read the password from the first line of FILE\n"
 	    "      --tls-cert CAFILE  use TLS, and trust the certificates in CAFILE\n"
+	    "      --tls-client-cert FILE, --tls-client-key FILE\n"
+	    "                         certificate and key for a server that wants them\n"
 	    "      --deep             write documents nested deeper than 1500 levels, too,\n"
 	    "                         which can end the process of a server\n"
 	    "\n"

@@ -591,11 +591,11 @@ live_set_up(struct live *l, const struct restore *r, struct err *e)
 	o->user = l->user;
 	o->password = server->password;
 	o->password_len = server->password_len;
-	o->tls_ca = server->tls_ca;
+	o->tls = (struct tls_files){server->tls_ca, server->tls_cert, server->tls_key};
 	o->connect_ms = server->connect_ms > 0 ? server->connect_ms : LIVE_CONNECT;
 	o->idle_ms = server->idle_ms > 0 ? server->idle_ms : LIVE_IDLE;
 	o->stop = r->options->stop;
-	return ERR_OK;
+	return tls_check(&o->tls, e);
 }
 
 int

@@ -73,6 +73,8 @@ struct source_server {
 	const void *password; /* NULL: an empty one */
 	size_t password_len;
 	const char *tls_ca;      /* file with the CA certificates to trust; NULL: no TLS */
+	const char *tls_cert;    /* file with a client certificate; NULL: none */
+	const char *tls_key;     /* file with its key; NULL: none */
 	bool record;             /* read what the server has besides its tables, for source_record
 				  */
 	bool read_outdated;      /* let any replica answer, not only primaries */

@@ -29,8 +29,10 @@ struct target_server {
 	const char *user;     /* NULL: the one in the address, else "admin" */
 	const void *password; /* NULL: an empty one */
 	size_t password_len;
-	const char *tls_ca; /* file with the CA certificates to trust; NULL: no TLS */
-	bool deep;          /* send documents nested deeper than is safe for a server */
+	const char *tls_ca;   /* file with the CA certificates to trust; NULL: no TLS */
+	const char *tls_cert; /* file with a client certificate; NULL: none */
+	const char *tls_key;  /* file with its key; NULL: none */
+	bool deep;            /* send documents nested deeper than is safe for a server */
 	const volatile sig_atomic_t *stop; /* give up when this becomes non-zero; may be NULL */
 	const struct log *log;             /* told of documents that were left alone */
 	int64_t connect_ms;                /* to connect and to log in, each; 0: 20 seconds */

@@ -583,11 +583,11 @@ live_set_up(
 	o->user = l->user;
 	o->password = server->password;
 	o->password_len = server->password_len;
-	o->tls_ca = server->tls_ca;
+	o->tls = (struct tls_files){server->tls_ca, server->tls_cert, server->tls_key};
 	o->connect_ms = server->connect_ms > 0 ? server->connect_ms : LIVE_CONNECT;
 	o->idle_ms = server->idle_ms > 0 ? server->idle_ms : LIVE_IDLE;
 	o->stop = server->stop;
-	return ERR_OK;
+	return tls_check(&o->tls, e);
 }
 
 int

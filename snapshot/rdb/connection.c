@@ -4,7 +4,6 @@
 #include "catalog/base/bytes.h"
 #include "snapshot/rdb/handshake.h"
 #include "snapshot/rdb/plain.h"
-#include "snapshot/rdb/tls.h"
 
 #include <stdlib.h>
 
@@ -58,7 +57,7 @@ connection_tls(const struct connection_options *options, struct transport **t, s
 	int rc;
 
 	inner->patience = options->connect_ms;
-	rc = tls_wrap(inner, options->address.host, options->tls_ca, t, e);
+	rc = tls_wrap(inner, options->address.host, &options->tls, t, e);
 	if (rc != ERR_OK) {
 		err_prefix(e, "%s", options->address.name);
 		transport_close(inner);
@@ -72,7 +71,7 @@ connection_open(const struct connection_options *options, struct connection **ou
 	struct transport *t;
 	int rc = plain_connect(&options->address, options->connect_ms, options->stop, &t, e);
 
-	if (rc == ERR_OK && options->tls_ca != NULL)
+	if (rc == ERR_OK && options->tls.ca != NULL)
 		rc = connection_tls(options, &t, e);
 	if (rc != ERR_OK)
 		return rc;

@@ -9,6 +9,7 @@
 
 #include "catalog/base/buf.h"
 #include "snapshot/rdb/address.h"
+#include "snapshot/rdb/tls.h"
 #include "snapshot/rdb/transport.h"
 
 #include <stdbool.h>
@@ -20,10 +21,10 @@ struct connection_options {
 	const char *user;     /* whom to log in as */
 	const void *password; /* NULL: an empty one */
 	size_t password_len;
-	const char *tls_ca; /* file with the CA certificates to trust; NULL: no TLS */
-	int64_t connect_ms; /* until connected and logged in, each */
-	int64_t idle_ms;    /* without a byte before a connection counts as lost */
-	size_t limit;       /* bytes of the longest answer; 0: CONNECTION_LIMIT */
+	struct tls_files tls;              /* whom to trust and who we are; without a CA no TLS */
+	int64_t connect_ms;                /* until connected and logged in, each */
+	int64_t idle_ms;                   /* without a byte before a connection counts as lost */
+	size_t limit;                      /* bytes of the longest answer; 0: CONNECTION_LIMIT */
 	const volatile sig_atomic_t *stop; /* give up when this becomes non-zero; may be NULL */
 };
 

@@ -537,11 +537,11 @@ live_set_up(struct live *l, const char *address, const struct source_server *ser
 	o->user = l->user;
 	o->password = server->password;
 	o->password_len = server->password_len;
-	o->tls_ca = server->tls_ca;
+	o->tls = (struct tls_files){server->tls_ca, server->tls_cert, server->tls_key};
 	o->connect_ms = l->server.connect_ms;
 	o->idle_ms = l->server.idle_ms;
 	o->stop = server->stop;
-	return ERR_OK;
+	return tls_check(&o->tls, e);
 }
 
 int

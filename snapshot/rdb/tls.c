@@ -4,8 +4,12 @@
  */
 #include "snapshot/rdb/tls.h"
 
+#include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -19,6 +23,7 @@ struct tls {
 	SSL_CTX *context;         /* owned */
 	SSL *ssl;                 /* owned, with both buffers */
 	BIO *in, *out;            /* from and to the inner stream; ssl's */
+	bool presented;           /* there is a client certificate */
 	char host[256];           /* for OpenSSL, which takes no const */
 	uint8_t chunk[TLS_CHUNK]; /* between the inner stream and in */
 };
@@ -29,6 +34,19 @@ tls_free(struct tls *s)
 	SSL_free(s->ssl);
 	SSL_CTX_free(s->context);
 	free(s);
+}
+
+int
+tls_check(const struct tls_files *files, struct err *e)
+{
+	if ((files->cert == NULL) != (files->key == NULL))
+		return err_set(e, ERR_ARG,
+		    "a client certificate and its key go together: --tls-client-cert and "
+		    "--tls-client-key");
+	if (files->cert != NULL && files->ca == NULL)
+		return err_set(
+		    e, ERR_ARG, "a client certificate is for TLS: --tls-cert turns it on");
+	return ERR_OK;
 }
 
 /* What OpenSSL says of the last failure. */
@@ -72,6 +90,28 @@ tls_fill(struct tls *s, size_t *got, struct err *e)
 	return rc;
 }
 
+/* Why the stream failed. A server that does not like our certificate says so behind the handshake.
+ */
+static int
+tls_broken(const struct tls *s, struct err *e)
+{
+	switch (ERR_GET_REASON(ERR_peek_last_error())) {
+	case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
+		return err_set(e, ERR_DENIED,
+		    "the server wants a client certificate: --tls-client-cert and "
+		    "--tls-client-key");
+	case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+	case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+	case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
+	case SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED:
+	case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
+		return err_set(e, ERR_DENIED, "the server does not trust %s: %s",
+		    s->presented ? "the client certificate" : "us", tls_reason());
+	default:
+		return err_set(e, ERR_IO, "TLS failed: %s", tls_reason());
+	}
+}
+
 static int
 tls_read(struct transport *t, void *out, size_t room, size_t *got, struct err *e)
 {
@@ -88,7 +128,7 @@ tls_read(struct transport *t, void *out, size_t room, size_t *got, struct err *e
 		if (what == SSL_ERROR_ZERO_RETURN)
 			return ERR_OK;
 		if (what != SSL_ERROR_WANT_READ)
-			return err_set(e, ERR_IO, "TLS failed: %s", tls_reason());
+			return tls_broken(s, e);
 		rc = tls_flush(s, e);
 		if (rc == ERR_OK)
 			rc = tls_fill(s, &some, e);
@@ -122,20 +162,75 @@ tls_close(struct transport *t)
 
 /* ---- the handshake ---- */
 
+/* A key that needs a passphrase is refused, not asked about on some terminal. */
+static int
+tls_no_passphrase(char *out, int room, int writing, void *arg)
+{
+	(void)out;
+	(void)room;
+	(void)writing;
+	(void)arg;
+	return -1;
+}
+
+/* OpenSSL's words for a file that cannot be opened help nobody. */
+static int
+tls_readable(const char *what, const char *file, struct err *e)
+{
+	if (access(file, R_OK) == 0)
+		return ERR_OK;
+	return err_set(e, ERR_ARG, "cannot read the %s in %.200s: %s", what, file, strerror(errno));
+}
+
+/* Say who we are, for servers that want to know. */
+static int
+tls_present(struct tls *s, const struct tls_files *files, struct err *e)
+{
+	int reason, rc;
+
+	if (files->cert == NULL)
+		return ERR_OK;
+	rc = tls_readable("client certificate", files->cert, e);
+	if (rc == ERR_OK)
+		rc = tls_readable("client's key", files->key, e);
+	if (rc != ERR_OK)
+		return rc;
+	SSL_CTX_set_default_passwd_cb(s->context, tls_no_passphrase);
+	ERR_clear_error();
+	if (SSL_CTX_use_certificate_chain_file(s->context, files->cert) != 1)
+		return err_set(e, ERR_ARG, "cannot use the client certificate in %.200s: %s",
+		    files->cert, tls_reason());
+	s->presented = true;
+	if (SSL_CTX_use_PrivateKey_file(s->context, files->key, SSL_FILETYPE_PEM) == 1)
+		return ERR_OK;
+	reason = ERR_GET_REASON(ERR_peek_last_error());
+	if (reason == X509_R_KEY_VALUES_MISMATCH || reason == X509_R_KEY_TYPE_MISMATCH)
+		return err_set(e, ERR_ARG,
+		    "the key in %.150s is not that of the client certificate in %.150s", files->key,
+		    files->cert);
+	return err_set(e, ERR_ARG,
+	    "cannot use the client's key in %.200s (without a passphrase): %s", files->key,
+	    tls_reason());
+}
+
 /* Say whom to trust and whom to expect. */
 static int
-tls_expect(struct tls *s, const char *host, const char *ca_file, struct err *e)
+tls_expect(struct tls *s, const char *host, const struct tls_files *files, struct err *e)
 {
 	X509_VERIFY_PARAM *param;
+	int rc;
 
 	s->context = SSL_CTX_new(TLS_client_method());
 	if (s->context == NULL || SSL_CTX_set_min_proto_version(s->context, TLS1_2_VERSION) != 1)
 		return err_nomem(e);
 	SSL_CTX_set_verify(s->context, SSL_VERIFY_PEER, NULL);
 	ERR_clear_error();
-	if (SSL_CTX_load_verify_locations(s->context, ca_file, NULL) != 1)
-		return err_set(
-		    e, ERR_ARG, "cannot use the certificates in %.200s: %s", ca_file, tls_reason());
+	if (SSL_CTX_load_verify_locations(s->context, files->ca, NULL) != 1)
+		return err_set(e, ERR_ARG, "cannot use the certificates in %.200s: %s", files->ca,
+		    tls_reason());
+	rc = tls_present(s, files, e);
+	if (rc != ERR_OK)
+		return rc;
 	s->ssl = SSL_new(s->context);
 	if (s->ssl == NULL)
 		return err_nomem(e);
@@ -179,7 +274,7 @@ tls_refused(const struct tls *s, const char *host, struct err *e)
 	if (ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_WRONG_VERSION_NUMBER)
 		return err_set(e, ERR_FORMAT,
 		    "the server does not speak TLS on this port; connect without --tls-cert");
-	return err_set(e, ERR_IO, "TLS failed: %s", tls_reason());
+	return tls_broken(s, e);
 }
 
 static int
@@ -209,8 +304,8 @@ tls_handshake(struct tls *s, const char *host, struct err *e)
 }
 
 int
-tls_wrap(struct transport *inner, const char *host, const char *ca_file, struct transport **out,
-    struct err *e)
+tls_wrap(struct transport *inner, const char *host, const struct tls_files *files,
+    struct transport **out, struct err *e)
 {
 	static const struct transport_functions functions = {tls_read, tls_write, tls_close};
 	struct tls *s = calloc(1, sizeof(*s));
@@ -222,7 +317,7 @@ tls_wrap(struct transport *inner, const char *host, const char *ca_file, struct 
 	s->base.functions = &functions;
 	s->inner = inner;
 	snprintf(s->host, sizeof(s->host), "%s", host);
-	rc = tls_expect(s, host, ca_file, e);
+	rc = tls_expect(s, host, files, e);
 	if (rc == ERR_OK)
 		rc = tls_buffers(s, e);
 	if (rc == ERR_OK)

@@ -7,15 +7,28 @@
 
 #include "snapshot/rdb/transport.h"
 
+/* Files in PEM form. Not owned. */
+struct tls_files {
+	const char *ca;   /* certificates of the authorities to trust; NULL: no TLS */
+	const char *cert; /* our own certificate, for a server that wants one; NULL: none */
+	const char *key;  /* its private key; NULL: none */
+};
+
 /*
- * tls_wrap(inner, host, ca_file, out, e):
- * Shake hands over ${inner}, which is taken over when that succeeds. ${ca_file} holds the
- * certificates to trust (PEM), ${host} is the name or IP address that the server's must bear.
- * Return ERR_OK and set ${out}, to be closed with transport_close; ERR_ARG when ${ca_file} cannot
- * be used; ERR_DENIED when the certificate is not to be trusted; ERR_FORMAT when the server does
- * not speak TLS; ERR_IO; ERR_INTR; ERR_NOMEM. Texts say what to do.
+ * tls_check(files, e):
+ * Whether the files that are named make sense together. Return ERR_OK or ERR_ARG. Pure; any thread.
  */
-int tls_wrap(struct transport *inner, const char *host, const char *ca_file, struct transport **out,
-    struct err *e);
+int tls_check(const struct tls_files *files, struct err *e);
+
+/*
+ * tls_wrap(inner, host, files, out, e):
+ * Shake hands over ${inner}, which is taken over when that succeeds. ${host} is the name or IP
+ * address that the server's certificate must bear. Return ERR_OK and set ${out}, to be closed with
+ * transport_close; ERR_ARG when a file cannot be used; ERR_DENIED when the certificate is not to be
+ * trusted; ERR_FORMAT when the server does not speak TLS; ERR_IO; ERR_INTR; ERR_NOMEM. Texts say
+ * what to do.
+ */
+int tls_wrap(struct transport *inner, const char *host, const struct tls_files *files,
+    struct transport **out, struct err *e);
 
 #endif

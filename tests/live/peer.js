@@ -1,6 +1,6 @@
 // Stands between a client and a server and misbehaves: peer.js HOST:PORT MODE [ARGUMENT...].
 //   cut BYTES TIMES   end the first so many connections after so many bytes of the server's
-//   tls KEY CERT      speak TLS to the client
+//   tls KEY CERT [CA] speak TLS to the client, who must show a certificate of CA
 //   close             end every connection at once
 //   silent            never say a word
 //   say TEXT          say this and nothing else
@@ -43,7 +43,8 @@ function serve(client) {
 }
 
 const listener = mode === "tls"
-  ? tls.createServer({ key: fs.readFileSync(args[0]), cert: fs.readFileSync(args[1]) }, serve)
+  ? tls.createServer({ key: fs.readFileSync(args[0]), cert: fs.readFileSync(args[1]),
+    ...(args[2] && { ca: fs.readFileSync(args[2]), requestCert: true }) }, serve)
   : net.createServer(serve);
 listener.on("tlsClientError", () => {});
 listener.listen(0, "127.0.0.1", () => console.log(listener.address().port));
