@@ -72,7 +72,7 @@ _thinkback() {
 		;;
 	mount,-*) _thinkback_words '--ready-fd --json --help' "$word" ;;
 	worker,-*)
-		_thinkback_words '--target --once --conflict --user --password-file --tls-cert --tls-client-cert --tls-client-key --deep
+		_thinkback_words '--target --once --conflict --user --password --password-file --tls-cert --tls-client-cert --tls-client-key --deep
 			--parent-fd --json --help' "$word"
 		;;
 	restore,-*)

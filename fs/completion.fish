@@ -101,3 +101,4 @@ complete -c thinkback -n '__fish_seen_subcommand_from restore' -l password-file 
 complete -c thinkback -n '__fish_seen_subcommand_from restore' -l tls-cert -r -F -d 'use TLS'
 complete -c thinkback -n '__fish_seen_subcommand_from snapshot restore queue worker' -l tls-client-cert -r -F -d 'client certificate'
 complete -c thinkback -n '__fish_seen_subcommand_from snapshot restore queue worker' -l tls-client-key -r -F -d 'its key'
+complete -c thinkback -n '__fish_seen_subcommand_from worker' -s p -l password -d 'ask for the password'

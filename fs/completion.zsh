@@ -96,7 +96,7 @@ _thinkback() {
 				'--target=[where restores go]:directory or server:_directories' \
 				'--conflict=[for documents that are there]:policy:(replace keep newer-loses)' \
 				{-u,--user}'[log in to servers as]:user:' \
-				'--password-file=[read the password from]:file:_files' \
+				{-p,--password}'[ask for the password]' '--password-file=[read the password from]:file:_files' \
 				'--tls-cert=[use TLS and trust]:file of certificates:_files' \
 				'--tls-client-cert=[client certificate]:file:_files' '--tls-client-key=[its key]:file:_files' \
 				'--deep[write deeply nested documents]' \

@@ -26,8 +26,9 @@ cmd_server_option(struct cmd_server *s, int opt, const char *value)
 bool
 cmd_server_given(const struct cmd_server *s)
 {
-	return s->options.user != NULL || s->password_file != NULL || s->options.tls_ca != NULL ||
-	       s->options.tls_cert != NULL || s->options.tls_key != NULL || s->options.deep;
+	return s->options.user != NULL || s->password_file != NULL || s->password_ask ||
+	       s->options.tls_ca != NULL || s->options.tls_cert != NULL ||
+	       s->options.tls_key != NULL || s->options.deep;
 }
 
 int
@@ -35,9 +36,10 @@ cmd_server_password(struct cmd_server *s, struct err *e)
 {
 	int rc;
 
-	if (s->password_file == NULL)
+	if (s->password_file == NULL && !s->password_ask)
 		return ERR_OK;
-	rc = cmd_password_file(s->password_file, &s->password, e);
+	rc = s->password_ask ? cmd_password_ask(&s->password, e)
+			     : cmd_password_file(s->password_file, &s->password, e);
 	if (rc != ERR_OK) {
 		cmd_server_finish(s);
 		return rc;

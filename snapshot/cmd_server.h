@@ -32,6 +32,7 @@ enum {
 struct cmd_server {
 	struct target_server options; /* what they come to */
 	const char *password_file;    /* NULL: not given */
+	bool password_ask;            /* ask for it on the terminal */
 	struct buf password;          /* wiped at the end */
 };
 
@@ -41,7 +42,8 @@ bool cmd_server_option(struct cmd_server *s, int opt, const char *value);
 /* cmd_server_given(s): whether any was given. */
 bool cmd_server_given(const struct cmd_server *s);
 
-/* cmd_server_password(s, e): read the password from its file. ERR_OK, or as cmd_password_file. */
+/* cmd_server_password(s, e): read the password from its file, or ask for it. ERR_OK, or as
+ * cmd_password_file and cmd_password_ask. */
 int cmd_server_password(struct cmd_server *s, struct err *e);
 
 /* cmd_server_finish(s): wipe the password. */

@@ -14,14 +14,17 @@ cmd_worker_options(const struct cmd_env *env, struct worker_options *o, struct c
     int argc, char **argv)
 {
 	static const struct option longs[] = {{"once", no_argument, NULL, 'o'},
-	    {"target", required_argument, NULL, 't'}, {"parent-fd", required_argument, NULL, 'p'},
-	    {"conflict", required_argument, NULL, 'c'}, CMD_SERVER_OPTIONS, {NULL, 0, NULL, 0}};
+	    {"target", required_argument, NULL, 't'}, {"parent-fd", required_argument, NULL, 'f'},
+	    {"password", no_argument, NULL, 'p'}, {"conflict", required_argument, NULL, 'c'},
+	    CMD_SERVER_OPTIONS, {NULL, 0, NULL, 0}};
 	uint64_t fd;
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, "u:", longs, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "u:p", longs, NULL)) != -1) {
 		if (opt == 'o') {
 			o->once = true;
+		} else if (opt == 'p') {
+			server->password_ask = true;
 		} else if (cmd_server_option(server, opt, optarg)) {
 			continue;
 		} else if (opt == 't') {
@@ -31,9 +34,9 @@ cmd_worker_options(const struct cmd_env *env, struct worker_options *o, struct c
 		} else if (opt == 'c') {
 			return cmd_usage(env, &cmd_worker,
 			    "\"%s\" is no conflict policy: replace, keep or newer-loses", optarg);
-		} else if (opt == 'p' && num_parse(optarg, INT_MAX, &fd) == ERR_OK) {
+		} else if (opt == 'f' && num_parse(optarg, INT_MAX, &fd) == ERR_OK) {
 			o->parent_fd = (int)fd;
-		} else if (opt == 'p') {
+		} else if (opt == 'f') {
 			return cmd_usage(env, &cmd_worker, "\"%s\" is no file descriptor", optarg);
 		} else {
 			return cmd_usage(env, &cmd_worker, "see thinkback worker --help");
@@ -41,6 +44,8 @@ cmd_worker_options(const struct cmd_env *env, struct worker_options *o, struct c
 	}
 	if (optind != argc)
 		return cmd_usage(env, &cmd_worker, "it takes no arguments");
+	if (server->password_ask && server->password_file != NULL)
+		return cmd_usage(env, &cmd_worker, "-p and --password-file exclude each other");
 	if (cmd_server_given(server) && (o->target == NULL || !target_is_server(o->target)))
 		return cmd_usage(env, &cmd_worker, "a user, a password and TLS are for servers");
 	return -1;
@@ -108,6 +113,7 @@ const struct cmd cmd_worker = {
 	    "\n"
 	    "Of servers; thinkback-rethinkdb(7) tells which permissions are needed:\n"
 	    "  -u, --user USER        log in as USER (default: admin)\n"
+	    "  -p, --password         ask for the password on the terminal\n"
 	    "      --password-file FILE\n"
 	    "                         read the password from the first line of FILE\n"
 	    "      --tls-cert CAFILE  use TLS, and trust the certificates in CAFILE\n"
