@@ -65,8 +65,8 @@ int packs_total(struct catalog *c, uint64_t *bytes, struct err *e);
 
 /*
  * packs_dictionary_put(c, table_id, documents, bytes, len, out, e):
- * Keep a dictionary for a table and set ${out} to its number. Needs a transaction, whose commit must
- * come after the file that bears the number is durable; until then the number may be given out
+ * Keep a dictionary for a table and set ${out} to its number. Needs a transaction, whose commit
+ * must come after the file that bears the number is durable; until then the number may be given out
  * again.
  */
 int packs_dictionary_put(struct catalog *c, int64_t table_id, uint64_t documents, const void *bytes,

@@ -68,7 +68,7 @@ _thinkback() {
 	,*) _thinkback_words "$commands" "$word" ;;
 	snapshot,-*)
 		_thinkback_words "--at --export --user --password --password-file --tls-cert \
-			--read-outdated --max-rate --json --help" "$word"
+			--clients --consistent --read-outdated --max-rate --json --help" "$word"
 		;;
 	mount,-*) _thinkback_words '--ready-fd --json --help' "$word" ;;
 	worker,-*)

@@ -64,6 +64,8 @@ _thinkback() {
 				{-p,--password}'[ask for the password]' \
 				'--password-file=[read the password from]:file:_files' \
 				'--tls-cert=[use TLS and trust]:file of certificates:_files' \
+				'--clients=[connections to a server]:number:' \
+				'--consistent[take tables as they are at one moment]' \
 				'--read-outdated[let any replica answer]' \
 				'--max-rate=[read no more than]:documents a second:' \
 				'*:source:_files'
