@@ -67,8 +67,8 @@ _thinkback() {
 	,-*) _thinkback_words '--repo --quiet --verbose --json --version --help' "$word" ;;
 	,*) _thinkback_words "$commands" "$word" ;;
 	snapshot,-*)
-		_thinkback_words "--at --export --user --password --password-file --tls-cert --tls-client-cert --tls-client-key \
-			--read-outdated --max-rate --json --help" "$word"
+		_thinkback_words "--at --export --user --password --password-file --tls-cert --tls-client-cert \
+			--tls-client-key --clients --consistent --read-outdated --max-rate --json --help" "$word"
 		;;
 	mount,-*) _thinkback_words '--ready-fd --json --help' "$word" ;;
 	worker,-*)

@@ -49,6 +49,8 @@ complete -c thinkback -n '__fish_seen_subcommand_from snapshot' -s u -l user -x 
 complete -c thinkback -n '__fish_seen_subcommand_from snapshot' -s p -l password -d 'ask for the password'
 complete -c thinkback -n '__fish_seen_subcommand_from snapshot' -l password-file -r -d 'read the password from'
 complete -c thinkback -n '__fish_seen_subcommand_from snapshot' -l tls-cert -r -d 'use TLS, and trust these certificates'
+complete -c thinkback -n '__fish_seen_subcommand_from snapshot' -l clients -x -d 'connections to a server'
+complete -c thinkback -n '__fish_seen_subcommand_from snapshot' -l consistent -d 'tables as they are at one moment'
 complete -c thinkback -n '__fish_seen_subcommand_from snapshot' -l read-outdated -d 'let any replica answer'
 complete -c thinkback -n '__fish_seen_subcommand_from snapshot' -l max-rate -x -d 'documents a second'
 complete -c thinkback -n '__fish_seen_subcommand_from mount' -s f -d 'stay in the foreground'

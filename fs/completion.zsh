@@ -66,6 +66,8 @@ _thinkback() {
 				'--password-file=[read the password from]:file:_files' \
 				'--tls-cert=[use TLS and trust]:file of certificates:_files' \
 				'--tls-client-cert=[client certificate]:file:_files' '--tls-client-key=[its key]:file:_files' \
+				'--clients=[connections to a server]:number:' \
+				'--consistent[take tables as they are at one moment]' \
 				'--read-outdated[let any replica answer]' \
 				'--max-rate=[read no more than]:documents a second:' \
 				'*:source:_files'

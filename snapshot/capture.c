@@ -307,8 +307,13 @@ run_waiting(const struct run *r)
 static int
 run_table_end(struct run *r, struct capture_table *t, struct err *e)
 {
+	int rc;
+
 	if (t->state != CAPTURE_READING || t->sort == NULL)
 		return ERR_OK;
+	rc = capture_table_settle(r->c, t, e);
+	if (rc != ERR_OK)
+		return rc;
 	if (t->has_config)
 		return run_build(r, t, e);
 	t->state = CAPTURE_READ;
@@ -354,10 +359,11 @@ run_item(struct run *r, const struct source_item *item, struct err *e)
 		return run_config(r, t, item, e);
 	case SOURCE_TABLE:
 		if (run_reads(r, t))
-			return capture_table_begin(r->c, t, e);
+			return capture_table_begin(r->c, t, item->latest, e);
 		source_skip_table(r->source);
 		return ERR_OK;
 	case SOURCE_DOCUMENT:
+	case SOURCE_DELETION:
 		return t->sort != NULL && t->state == CAPTURE_READING ? run_document(r, t, item, e)
 								      : ERR_OK;
 	case SOURCE_TABLE_END:

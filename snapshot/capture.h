@@ -74,4 +74,13 @@ void capture_close(struct capture *c);
 int capture_run(struct capture *c, struct source *source, size_t run,
     const struct capture_options *options, struct capture_result *result, struct err *e);
 
+/*
+ * capture_cuts(arg, database, table, documents, n, out):
+ * The function of this name in struct source_server, with a struct capture as ${arg}: keys at even
+ * distances in the table's newest snapshot, unless that has fewer than half as many ${documents}.
+ * It looks at every version of the table.
+ */
+size_t capture_cuts(void *arg, const char *database, const char *table, uint64_t documents,
+    size_t n, struct key *out);
+
 #endif

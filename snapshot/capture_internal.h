@@ -59,6 +59,7 @@ struct capture_table {
 	enum capture_state state;
 	bool has_config;    /* config is filled */
 	bool has_documents; /* its documents began at some time */
+	bool latest;        /* keys may come again: the last word for each counts */
 	struct capture_config config;
 	struct buf guess;  /* key field used so far, while the configuration is unknown */
 	struct sort *sort; /* its documents; NULL when not reading */
@@ -84,19 +85,28 @@ int capture_config_read(
 void capture_config_finish(struct capture_config *config);
 
 /*
- * capture_table_begin(c, t, e):
- * Get ready for the documents of ${t}; the key field is the configuration's or, while that is
- * unknown, the one of the table's newest snapshot or "id". Return ERR_OK or a failure.
+ * capture_table_begin(c, t, latest, e):
+ * Get ready for the documents of ${t}, forgetting those that have come. With ${latest} a key may
+ * come again, and the last document or deletion is the one that counts. The key field is the
+ * configuration's or, while that is unknown, the one of the table's newest snapshot or "id". Return
+ * ERR_OK or a failure.
  */
-int capture_table_begin(struct capture *c, struct capture_table *t, struct err *e);
+int capture_table_begin(struct capture *c, struct capture_table *t, bool latest, struct err *e);
 
 /*
  * capture_table_add(c, t, item, e):
- * Take in one document. Return ERR_OK; ERR_FORMAT, ERR_KEY, ERR_LIMIT (text with the place) when it
- * is not fit; else a failure.
+ * Take in one document, or the deletion of one. Return ERR_OK; ERR_FORMAT, ERR_KEY, ERR_LIMIT (text
+ * with the place) when it is not fit; else a failure.
  */
 int capture_table_add(
     struct capture *c, struct capture_table *t, const struct source_item *item, struct err *e);
+
+/*
+ * capture_table_settle(c, t, e):
+ * All has come: where keys may have come again, leave the last document of each, and none where the
+ * last word was a deletion. Return ERR_OK or a failure.
+ */
+int capture_table_settle(struct capture *c, struct capture_table *t, struct err *e);
 
 /* capture_table_drop(t): forget the documents of ${t}. capture_table_finish(t): free all of it. */
 void capture_table_drop(struct capture_table *t);

@@ -47,11 +47,12 @@ table_guess(struct capture *c, struct capture_table *t, struct err *e)
 }
 
 int
-capture_table_begin(struct capture *c, struct capture_table *t, struct err *e)
+capture_table_begin(struct capture *c, struct capture_table *t, bool latest, struct err *e)
 {
 	int rc;
 
 	capture_table_drop(t);
+	t->latest = latest;
 	t->samples.stride = 1;
 	t->has_documents = true;
 	t->state = CAPTURE_READING;
@@ -138,7 +139,57 @@ capture_table_add(
 		table_place(item, &where, e);
 	if (rc != ERR_OK)
 		return rc;
+	/* No document is empty: that stands for a deletion. */
+	if (item->event == SOURCE_DELETION)
+		return sort_add(t->sort, &key, NULL, 0, e);
 	if (samples_add(&t->samples, sort_count(t->sort), &c->document) != ERR_OK)
 		return err_nomem(e);
 	return sort_add(t->sort, &key, c->document.data, c->document.len, e);
+}
+
+/* Put the last word for a key, unless it is a deletion. */
+static int
+table_settle_key(struct sort *to, const struct key *key, const struct buf *last, struct err *e)
+{
+	return last->len > 0 ? sort_add(to, key, last->data, last->len, e) : ERR_OK;
+}
+
+/* What the sorter hands out with one key stands in the order in which it came. */
+static int
+table_settle(struct sort *from, struct sort *to, struct err *e)
+{
+	struct sort_item item;
+	struct key key = {0};
+	struct buf last = {0};
+	int rc = sort_finish(from, e);
+
+	while (rc == ERR_OK && (rc = sort_next(from, &item, e)) == ERR_OK) {
+		if (key_compare(&key, &item.key) != 0)
+			rc = table_settle_key(to, &key, &last, e);
+		key = item.key;
+		buf_clear(&last);
+		if (rc == ERR_OK && buf_append(&last, item.data, item.len) != ERR_OK)
+			rc = err_nomem(e);
+	}
+	if (rc == ERR_END)
+		rc = table_settle_key(to, &key, &last, e);
+	buf_finish(&last);
+	return rc;
+}
+
+int
+capture_table_settle(struct capture *c, struct capture_table *t, struct err *e)
+{
+	struct sort *to;
+	int rc;
+
+	if (!t->latest)
+		return ERR_OK;
+	rc = sort_create(c->repo->dirfd, 0, &to, e);
+	if (rc != ERR_OK)
+		return rc;
+	rc = table_settle(t->sort, to, e);
+	sort_free(t->sort);
+	t->sort = to;
+	return rc;
 }

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SNAPSHOT_CLIENTS 3 /* connections to a server, as of rethinkdb dump */
+
 /* A source of the command line. */
 struct job {
 	const char *path;
@@ -234,6 +236,8 @@ job_run(struct snapshot *s, const struct job *job, struct err *e)
 static bool
 read_option(struct snapshot *s, int c)
 {
+	uint64_t n;
+
 	switch (c) {
 	case 'a':
 		s->options.has_date = true;
@@ -266,6 +270,17 @@ read_option(struct snapshot *s, int c)
 	case 'o':
 		s->server.read_outdated = true;
 		return true;
+	case 's':
+		s->server.consistent = true;
+		return true;
+	case 'c':
+		if (num_parse(optarg, SOURCE_CLIENTS_MAX, &n) == ERR_OK && n > 0) {
+			s->server.clients = (unsigned)n;
+			return true;
+		}
+		cmd_usage(s->env, &cmd_snapshot, "--clients takes 1 to %d, not \"%s\"",
+		    SOURCE_CLIENTS_MAX, optarg);
+		return false;
 	case 'm':
 		if (num_parse(optarg, 1000000000, &s->server.max_rate) == ERR_OK &&
 		    s->server.max_rate > 0)
@@ -289,6 +304,7 @@ read_options(struct snapshot *s, int argc, char **argv)
 	    {"tls-client-cert", required_argument, NULL, 'C'},
 	    {"tls-client-key", required_argument, NULL, 'K'},
 	    {"read-outdated", no_argument, NULL, 'o'}, {"max-rate", required_argument, NULL, 'm'},
+	    {"clients", required_argument, NULL, 'c'}, {"consistent", no_argument, NULL, 's'},
 	    {NULL, 0, NULL, 0}};
 	int c;
 
@@ -300,6 +316,10 @@ read_options(struct snapshot *s, int argc, char **argv)
 	if (s->password_ask && s->password_file != NULL)
 		return cmd_usage(
 		    s->env, &cmd_snapshot, "-p and --password-file exclude each other");
+	if (s->server.consistent && s->server.read_outdated)
+		return cmd_usage(s->env, &cmd_snapshot,
+		    "--consistent and --read-outdated exclude each other: only primaries know all "
+		    "changes");
 	return CMD_DONE;
 }
 
@@ -357,6 +377,8 @@ run_jobs(struct snapshot *s, const struct repo *repo, char **paths)
 		rc = capture_open(repo, &s->env->log, &s->capture, &e);
 	if (rc != ERR_OK)
 		return cmd_fail(s->env, &e);
+	s->server.cuts = capture_cuts;
+	s->server.cuts_arg = s->capture;
 	for (size_t i = 0; i < s->n_jobs && (rc == ERR_OK || job_source_fault(rc)); i++) {
 		rc = cmd_stop != 0
 			 ? err_set(&e, ERR_INTR, "interrupted before %s was taken", s->jobs[i].path)
@@ -391,7 +413,8 @@ cmd_snapshot_run(const struct cmd_env *env, int argc, char **argv)
 	    .table_failed = show_failed,
 	    .arg = &s};
 	s.log = (struct log){.line = show_log, .arg = &s, .most = env->log.most};
-	s.server = (struct source_server){.record = true, .stop = &cmd_stop, .log = &s.log};
+	s.server = (struct source_server){
+	    .record = true, .clients = SNAPSHOT_CLIENTS, .stop = &cmd_stop, .log = &s.log};
 	code = read_options(&s, argc, argv);
 	s.server.only = s.only;
 	s.server.n_only = s.options.n_only;
@@ -432,7 +455,10 @@ const struct cmd cmd_snapshot = {
 	    "      --tls-cert CAFILE\n"
 	    "                       use TLS, and trust the certificates in CAFILE\n"
 	    "      --tls-client-cert FILE, --tls-client-key FILE\n"
-	    "                        certificate and key for a server that wants them\n"
+	    "                       certificate and key for a server that wants them\n"
+	    "      --clients N      connections that a large table is read over (default: 3)\n"
+	    "      --consistent     take each table as it is at one moment, not as it changes\n"
+	    "                       while it is read\n"
 	    "      --read-outdated  let any replica answer, to spare the primaries\n"
 	    "      --max-rate DOCS/S\n"
 	    "                       read no more documents a second than this\n"

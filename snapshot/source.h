@@ -15,6 +15,7 @@
 #include "catalog/base/buf.h"
 #include "catalog/base/err.h"
 #include "catalog/base/log.h"
+#include "catalog/key.h"
 #include "catalog/tables.h"
 
 #include <signal.h>
@@ -27,6 +28,7 @@
 				  /* as "\u0001" may stand for each canonical byte */
 #define SOURCE_INFO_MAX 16777216u /* bytes of an .info or a .table.json */
 #define SOURCE_TABLES_MAX 100000u /* tables in a source */
+#define SOURCE_CLIENTS_MAX 64     /* connections to a server */
 
 /* Opaque types. */
 struct source;
@@ -40,8 +42,9 @@ enum source_kind {
 
 enum source_event {
 	SOURCE_INFO,      /* the table's configuration: data and len are set */
-	SOURCE_TABLE,     /* its documents begin */
+	SOURCE_TABLE,     /* its documents begin; again: what came of them so far is void */
 	SOURCE_DOCUMENT,  /* one of them: data and len are its JSON text */
+	SOURCE_DELETION,  /* its key has nothing any more; only where latest is set: likewise */
 	SOURCE_TABLE_END, /* they are complete */
 	SOURCE_TABLE_BAD  /* this table cannot be read on; the error's text says why. Other tables
 			     can */
@@ -50,6 +53,8 @@ enum source_event {
 /* What source_next hands out. Not owned; valid until the next call. */
 struct source_item {
 	enum source_event event;
+	bool latest; /* of SOURCE_TABLE: keys may come again, and the last word for each counts;
+			else each comes once */
 	const char *database; /* a valid name (tables_name_valid) */
 	const char *table;    /* a valid name */
 	const uint8_t *data;
@@ -72,13 +77,22 @@ struct source_server {
 	const char *user;     /* NULL: the one in the address, else "admin" */
 	const void *password; /* NULL: an empty one */
 	size_t password_len;
-	const char *tls_ca;      /* file with the CA certificates to trust; NULL: no TLS */
-	const char *tls_cert;    /* file with a client certificate; NULL: none */
-	const char *tls_key;     /* file with its key; NULL: none */
-	bool record;             /* read what the server has besides its tables, for source_record
-				  */
-	bool read_outdated;      /* let any replica answer, not only primaries */
-	uint64_t max_rate;       /* documents a second; 0: as fast as it goes */
+	const char *tls_ca;   /* file with the CA certificates to trust; NULL: no TLS */
+	const char *tls_cert; /* file with a client certificate; NULL: none */
+	const char *tls_key;  /* file with its key; NULL: none */
+	bool record;          /* read what the server has besides its tables, for source_record */
+	unsigned clients;     /* connections, up to SOURCE_CLIENTS_MAX; 0: one */
+	bool consistent;      /* read each table as it is at one time, not as it changes */
+	bool read_outdated;   /* let any replica answer, not only primaries; not if consistent */
+	uint64_t max_rate;    /* documents a second, of all connections; 0: as fast as it goes */
+	/*
+	 * Tell where a table that holds about ${documents} may be cut for several connections: put
+	 * up to ${n} keys that spread evenly over it into ${out}, ascending. Return how many; 0
+	 * when nothing is known. May be NULL.
+	 */
+	size_t (*cuts)(void *arg, const char *database, const char *table, uint64_t documents,
+	    size_t n, struct key *out);
+	void *cuts_arg;
 	const char *const *only; /* as in capture.h: other tables are not asked for; NULL: all */
 	size_t n_only;
 	const volatile sig_atomic_t *stop; /* give up when this becomes non-zero; may be NULL */
@@ -97,11 +111,13 @@ bool source_is_server(const char *text);
 /*
  * source_open_server(address, server, out, e):
  * Log in to the server at ${address} (rethinkdb://[USER@]HOST[:PORT]). Its one run is of now. Lost
- * connections are made again while it is read, and a table is read on behind its last key; when
- * that is in vain source_next returns ERR_TRUNCATED. Return ERR_OK and set ${out}, to be closed
- * with source_close; ERR_ARG for an address or option that makes no sense; ERR_IO when the server
- * cannot be reached; ERR_DENIED when it refuses the login, or its certificate is not to be trusted;
- * ERR_FORMAT when it is no RethinkDB server; ERR_INTR.
+ * connections are made again while it is read, and a table is read on behind its last keys (a
+ * consistent read begins again, five times at most); when that is in vain source_next returns
+ * ERR_TRUNCATED. Documents come in order of keys over one connection, in any order otherwise.
+ * Return ERR_OK and set ${out}, to be closed with source_close; ERR_ARG for an address or option
+ * that makes no sense; ERR_IO when the server cannot be reached; ERR_DENIED when it refuses the
+ * login, or its certificate is not to be trusted; ERR_FORMAT when it is no RethinkDB server;
+ * ERR_INTR.
  */
 int source_open_server(
     const char *address, const struct source_server *server, struct source **out, struct err *e);
@@ -148,15 +164,16 @@ int source_start(struct source *s, size_t i, struct err *e);
 /*
  * source_next(s, out, e):
  * The next item. Of a table SOURCE_INFO may come before SOURCE_TABLE or after SOURCE_TABLE_END
- * (archives: whichever member stands first), once or not at all; documents stand between
- * SOURCE_TABLE and SOURCE_TABLE_END, tables never interleave. SOURCE_TABLE_BAD ends its table, and
- * carries the reason in ${e} while ERR_OK is returned: bad JSON structure (with line and column), a
- * document over SOURCE_DOCUMENT_MAX, an .info over SOURCE_INFO_MAX, a member that stands twice, a
- * .csv (its values are all strings), in a directory also a file that cannot be read. It may come
- * without SOURCE_TABLE or after SOURCE_TABLE_END, and is the last item of its table. Return ERR_OK;
- * ERR_END after the last; or what ends the whole run: ERR_TRUNCATED or ERR_FORMAT for a damaged
- * archive, ERR_FORMAT for an entry that no dump has (a path with ".." or an absolute one, a link or
- * device, another top directory, another extension), else a failure.
+ * (archives: whichever member stands first), once or not at all; documents
+ * (and deletions) stand between SOURCE_TABLE and SOURCE_TABLE_END, tables never interleave.
+ * SOURCE_TABLE_BAD ends its table, and carries the reason in ${e} while ERR_OK is returned: bad
+ * JSON structure (with line and column), a document over SOURCE_DOCUMENT_MAX, an .info over
+ * SOURCE_INFO_MAX, a member that stands twice, a .csv (its values are all strings), in a directory
+ * also a file that cannot be read. It may come without SOURCE_TABLE or after SOURCE_TABLE_END, and
+ * is the last item of its table. Return ERR_OK; ERR_END after the last; or what ends the whole run:
+ * ERR_TRUNCATED or ERR_FORMAT for a damaged archive, ERR_FORMAT for an entry that no dump has (a
+ * path with ".." or an absolute one, a link or device, another top directory, another extension),
+ * else a failure.
  */
 int source_next(struct source *s, struct source_item *out, struct err *e);
 

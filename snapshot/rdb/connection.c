@@ -4,6 +4,7 @@
 #include "catalog/base/bytes.h"
 #include "snapshot/rdb/handshake.h"
 #include "snapshot/rdb/plain.h"
+#include "snapshot/rdb/wait.h"
 
 #include <stdlib.h>
 
@@ -17,6 +18,10 @@ struct connection {
 	uint64_t token; /* of the last query, from 1 */
 	bool usable;
 	struct buf sending;              /* one frame */
+	uint8_t head[FRAME_HEAD];        /* of the answer that is coming */
+	size_t head_len;                 /* bytes of it that have come */
+	struct buf coming;               /* what has come of that answer behind its head */
+	int64_t heard;                   /* wait_now of the last query sent, or byte received */
 	char version[HANDSHAKE_VERSION]; /* of the server */
 };
 
@@ -88,6 +93,7 @@ connection_close(struct connection *c)
 		return;
 	transport_close(c->t);
 	buf_finish(&c->sending);
+	buf_finish(&c->coming);
 	free(c);
 }
 
@@ -135,6 +141,7 @@ connection_send(struct connection *c, uint64_t token, const void *query, size_t 
 	if (buf_append(&c->sending, head, sizeof(head)) != ERR_OK ||
 	    buf_append(&c->sending, query, len) != ERR_OK)
 		return err_nomem(e);
+	c->heard = wait_now();
 	rc = c->t->functions->write(c->t, c->sending.data, c->sending.len, e);
 	return rc == ERR_OK ? ERR_OK : connection_failed(c, rc, e);
 }
@@ -167,73 +174,127 @@ connection_stop(struct connection *c, uint64_t token, struct err *e)
 
 /* ---- receiving ---- */
 
+/* Read up to ${room} bytes, at least one. */
 static int
-connection_read(struct connection *c, void *out, size_t len, struct err *e)
+connection_read(struct connection *c, void *out, size_t room, size_t *got, struct err *e)
 {
-	uint8_t *to = out;
-	size_t got;
+	int rc = c->t->functions->read(c->t, out, room, got, e);
 
-	while (len > 0) {
-		int rc = c->t->functions->read(c->t, to, len, &got, e);
-		if (rc != ERR_OK)
-			return rc;
-		if (got == 0)
-			return err_set(e, ERR_IO, "the server ended the connection");
-		to += got;
-		len -= got;
-	}
+	if (rc == ERR_OK && *got == 0)
+		return err_set(e, ERR_IO, "the server ended the connection");
+	if (rc == ERR_OK)
+		c->heard = wait_now();
+	return rc;
+}
+
+/* Look at the head of an answer: it must be one to something that was asked, and not too long. */
+static int
+connection_head(const struct connection *c, struct err *e)
+{
+	size_t limit = c->options->limit > 0 ? c->options->limit : CONNECTION_LIMIT;
+	uint64_t token = bytes_get64(c->head);
+	size_t len = bytes_get32(c->head + 8);
+
+	if (token == 0 || token > c->token)
+		return err_set(e, ERR_FORMAT,
+		    "the server answers what was not asked; is something between it "
+		    "and us that damages data");
+	if (len > limit)
+		return err_set(
+		    e, ERR_LIMIT, "an answer of %zu bytes is over the limit of %zu", len, limit);
 	return ERR_OK;
 }
 
-/* Read ${len} bytes of an answer; memory is taken as they come, for the length may be a lie. */
+/* Read on in the body of an answer; memory is taken as bytes come, for the length may be a lie. */
 static int
-connection_read_body(struct connection *c, size_t len, struct buf *out, struct err *e)
+connection_body(struct connection *c, size_t len, struct err *e)
 {
-	buf_clear(out);
-	while (out->len < len) {
-		size_t part = out->len > RECEIVE_FIRST ? out->len : RECEIVE_FIRST;
-		int rc;
-		if (part > len - out->len)
-			part = len - out->len;
-		if (buf_reserve(out, part) != ERR_OK)
-			return err_nomem(e);
-		rc = connection_read(c, out->data + out->len, part, e);
-		if (rc != ERR_OK)
-			return rc;
-		out->len += part;
+	size_t part = c->coming.len > RECEIVE_FIRST ? c->coming.len : RECEIVE_FIRST;
+	size_t got;
+	int rc;
+
+	if (part > len - c->coming.len)
+		part = len - c->coming.len;
+	if (buf_reserve(&c->coming, part) != ERR_OK)
+		return err_nomem(e);
+	rc = connection_read(c, c->coming.data + c->coming.len, part, &got, e);
+	if (rc == ERR_OK)
+		c->coming.len += got;
+	return rc;
+}
+
+/* Read on until an answer is whole. Nothing of it is lost when that fails. */
+static int
+connection_gather(struct connection *c, struct err *e)
+{
+	size_t got;
+	int rc = ERR_OK;
+
+	while (rc == ERR_OK && c->head_len < FRAME_HEAD) {
+		rc = connection_read(c, c->head + c->head_len, FRAME_HEAD - c->head_len, &got, e);
+		if (rc == ERR_OK)
+			c->head_len += got;
+		if (rc == ERR_OK && c->head_len == FRAME_HEAD)
+			rc = connection_head(c, e);
 	}
-	return ERR_OK;
+	while (rc == ERR_OK && c->coming.len < bytes_get32(c->head + 8))
+		rc = connection_body(c, bytes_get32(c->head + 8), e);
+	return rc;
+}
+
+/* Hand the whole answer out. */
+static void
+connection_take(struct connection *c, uint64_t *token, struct buf *out)
+{
+	struct buf swap = *out;
+
+	*token = bytes_get64(c->head);
+	*out = c->coming;
+	c->coming = swap;
+	buf_clear(&c->coming);
+	c->head_len = 0;
 }
 
 int
 connection_receive_any(struct connection *c, uint64_t *token, struct buf *out, struct err *e)
 {
-	size_t limit = c->options->limit > 0 ? c->options->limit : CONNECTION_LIMIT;
-	uint8_t head[FRAME_HEAD];
-	uint64_t got;
-	size_t len;
 	int rc;
 
 	if (!c->usable)
 		return err_set(e, ERR_IO, "%s: the connection is lost", connection_name(c));
-	rc = connection_read(c, head, sizeof(head), e);
+	rc = connection_gather(c, e);
 	if (rc != ERR_OK)
 		return connection_failed(c, rc, e);
-	got = bytes_get64(head);
-	len = bytes_get32(head + 8);
-	if (got == 0 || got > c->token)
-		rc = err_set(e, ERR_FORMAT,
-		    "the server answers what was not asked; is something between it "
-		    "and us that damages data");
-	else if (len > limit)
-		rc = err_set(
-		    e, ERR_LIMIT, "an answer of %zu bytes is over the limit of %zu", len, limit);
-	else
-		rc = connection_read_body(c, len, out, e);
-	if (rc != ERR_OK)
-		return connection_failed(c, rc, e);
-	*token = got;
+	connection_take(c, token, out);
 	return ERR_OK;
+}
+
+int
+connection_try(struct connection *c, uint64_t *token, struct buf *out, struct err *e)
+{
+	int rc;
+
+	*token = 0;
+	if (!c->usable)
+		return err_set(e, ERR_IO, "%s: the connection is lost", connection_name(c));
+	c->t->nowait = true;
+	rc = connection_gather(c, e);
+	c->t->nowait = false;
+	if (rc == ERR_BUSY && wait_now() - c->heard < c->options->idle_ms)
+		return ERR_OK;
+	if (rc == ERR_BUSY)
+		rc = err_set(e, ERR_IO, "no answer for %lld seconds",
+		    (long long)(c->options->idle_ms + 999) / 1000);
+	if (rc != ERR_OK)
+		return connection_failed(c, rc, e);
+	connection_take(c, token, out);
+	return ERR_OK;
+}
+
+int
+connection_fd(const struct connection *c)
+{
+	return c->t->functions->fd(c->t);
 }
 
 int

@@ -91,4 +91,18 @@ int connection_receive(struct connection *c, uint64_t token, struct buf *out, st
  */
 int connection_receive_any(struct connection *c, uint64_t *token, struct buf *out, struct err *e);
 
+/*
+ * connection_try(c, token, out, e):
+ * The same without waiting, for callers that poll several connections: ${token} is 0, and ${out} as
+ * before, while no answer is whole. Silence for as long as idle_ms counts as a lost connection, so
+ * ask only while something has been asked.
+ */
+int connection_try(struct connection *c, uint64_t *token, struct buf *out, struct err *e);
+
+/*
+ * connection_fd(c): what poll(2) finds readable when more has come since connection_try found no
+ * answer whole; -1 when there is no need to wait.
+ */
+int connection_fd(const struct connection *c);
+
 #endif

@@ -1,11 +1,14 @@
 /*
- * A server as a source: its tables one after the other, each in the order of its keys. A lost
- * connection is made again and the table is read on behind the last key; replicas that are not
- * available are waited for. The contracts are in snapshot/source.h.
+ * A server as a source: its tables one after the other, each in ranges of its keys (ranges.h) or,
+ * for a consistent read, through a changefeed (feed.h). What fails is tried again. The contracts
+ * are in snapshot/source.h.
  */
 #include "snapshot/source_internal.h"
 
+#include "snapshot/rdb/cut.h"
 #include "snapshot/rdb/describe.h"
+#include "snapshot/rdb/feed.h"
+#include "snapshot/rdb/ranges.h"
 #include "snapshot/rdb/record.h"
 #include "snapshot/rdb/response.h"
 #include "snapshot/rdb/scan.h"
@@ -19,6 +22,10 @@
 #define LIVE_IDLE 120000   /* ms */
 #define LIVE_RETRY 500     /* ms */
 #define LIVE_TRIES 7       /* without a document between them; half a minute and more in all */
+#define LIVE_SHARE 5000    /* a table with fewer documents a client is read over one connection */
+#define LIVE_RANGES 4      /* ranges a client: one that is done early takes another */
+#define LIVE_RESTARTS 5    /* of a feed */
+#define LIVE_QUEUE 100000  /* changes that a server keeps for a feed at first: its own default */
 
 /* What comes next of a table. */
 enum live_step {
@@ -37,18 +44,22 @@ struct live {
 	struct source_server server; /* with its defaults filled in */
 	struct connection_options connect;
 	char *user;                /* whom to log in as, owned */
-	struct connection *c;      /* owned; NULL while there is none */
+	struct ranges *ranges;     /* the connections, owned */
+	struct connection *c;      /* the first of them; NULL while there is none */
 	struct live_table *tables; /* owned */
 	size_t n, cap;             /* tables in use, allocated */
 	size_t at;                 /* the table being read */
 	enum live_step step;       /* what comes next of it */
 	struct describe table;     /* its configuration */
 	struct record record;      /* what the server has besides */
-	struct scan *scan;         /* its documents; NULL when they are to be asked for */
-	bool again;        /* it may be another table of that name since a connection was lost */
-	struct buf last;   /* JSON of the last key read; empty at the beginning of a table */
-	struct buf query;  /* the question at hand */
-	struct buf answer; /* a list of names */
+	bool reading;              /* its ranges */
+	struct scan *feed;         /* its feed; NULL when it is to be asked for */
+	bool again;                /* it may be another table of that name since a feed was begun */
+	unsigned restarts;         /* of the feed */
+	uint64_t queue;            /* changes that the server is to keep for it */
+	uint64_t before;           /* documents read when the table began */
+	struct buf query;          /* the question at hand */
+	struct buf answer;         /* a list of names */
 	char file[2 * TABLES_NAME]; /* "DB.TABLE", for messages */
 	unsigned tries;             /* since the last document */
 	int64_t started;            /* ms, when the first document was asked for */
@@ -70,12 +81,10 @@ live_table_at(const struct live *l, size_t i)
 /* ---- connections ---- */
 
 static void
-live_disconnect(struct live *l)
+live_close_feed(struct live *l)
 {
-	scan_close(l->scan);
-	l->scan = NULL;
-	connection_close(l->c);
-	l->c = NULL;
+	scan_close(l->feed);
+	l->feed = NULL;
 }
 
 static int
@@ -83,8 +92,9 @@ live_connect(struct live *l, struct err *e)
 {
 	if (l->c != NULL && connection_usable(l->c))
 		return ERR_OK;
-	live_disconnect(l);
-	return connection_open(&l->connect, &l->c, e);
+	live_close_feed(l);
+	l->c = NULL;
+	return ranges_connection(l->ranges, &l->c, e);
 }
 
 /* Wait until the table at hand can be read, or for ${ms}: whichever is sooner. */
@@ -110,28 +120,45 @@ live_wait(struct live *l, int64_t ms, struct err *e)
 	return wait_pause(ms, l->server.stop, e);
 }
 
+/* A feed is lost, and all that came of it: begin the table again. */
+static int
+live_restart(struct live *l, int rc, struct err *e)
+{
+	if (l->restarts == LIVE_RESTARTS) {
+		struct err why = *e;
+		return err_set(e, ERR_LIMIT, "%s; a consistent read was begun %d times in vain",
+		    why.text, LIVE_RESTARTS + 1);
+	}
+	log_line(l->server.log, LOG_WARNING, "%s: %s; reading it from the start", l->file, e->text);
+	live_close_feed(l);
+	l->done = l->before;
+	l->step = LIVE_TABLE;
+	l->again = true;
+	l->tries = l->restarts++;
+	return rc;
+}
+
 /*
- * After a failure: get ready to try the same again. Return ERR_OK when it is worth it, else ${rc}
- * with its text.
+ * After a failure: get ready to try the same again. Return ERR_OK when it is worth it, else why it
+ * is not, with its text. What fails while ranges are read has been tried again there.
  */
 static int
 live_recover(struct live *l, int rc, struct err *e)
 {
-	int64_t ms = l->server.retry_ms << l->tries;
 	struct err more = {0};
+	int64_t ms;
 
-	if ((rc != ERR_IO && rc != ERR_BUSY) || l->tries == LIVE_TRIES)
+	if ((rc != ERR_IO && rc != ERR_BUSY) || l->tries == LIVE_TRIES || l->reading)
 		return rc;
-	log_line(l->server.log, LOG_WARNING, "%s: %s; trying again", l->file, e->text);
-	if (l->scan != NULL &&
-	    scan_last(l->scan, (const char *)l->table.primary_key.data, &l->last) != ERR_OK)
-		return rc;
-	scan_close(l->scan);
-	l->scan = NULL;
-	if (l->c != NULL && !connection_usable(l->c))
-		live_disconnect(l);
-	l->again = true;
-	l->tries++;
+	if (l->feed == NULL)
+		log_line(l->server.log, LOG_WARNING, "%s: %s; trying again", l->file, e->text);
+	else if (live_restart(l, rc, e) != rc)
+		return e->code;
+	if (l->c != NULL && !connection_usable(l->c)) {
+		l->c = NULL;
+		ranges_drop(l->ranges);
+	}
+	ms = l->server.retry_ms << l->tries++;
 	rc = rc == ERR_BUSY ? live_wait(l, ms, &more) : wait_pause(ms, l->server.stop, &more);
 	if (rc != ERR_OK)
 		*e = more;
@@ -298,8 +325,9 @@ live_start(struct source *s, size_t i, struct err *e)
 	int rc;
 
 	(void)i;
-	scan_close(l->scan);
-	l->scan = NULL;
+	live_close_feed(l);
+	ranges_end(l->ranges);
+	l->reading = false;
 	l->at = 0;
 	l->step = LIVE_INFO;
 	l->tries = 0;
@@ -313,25 +341,76 @@ live_start(struct source *s, size_t i, struct err *e)
 	return rc;
 }
 
-/* Ask for the documents, or for the rest of them. */
-static int
-live_ask(struct live *l, const struct query_table *t, struct err *e)
+/* Find out where to cut the table at hand. Return the number of cuts, 0 for a table in one. */
+static size_t
+live_cuts(struct live *l, const struct query_table *t, struct key *out)
 {
 	struct query_scan what = {.table = *t,
 	    .primary_key = (const char *)l->table.primary_key.data,
-	    .after = &l->last,
-	    .outdated = l->server.read_outdated,
-	    .batch = l->server.max_rate};
+	    .outdated = l->server.read_outdated};
+	unsigned clients = l->server.clients;
+	size_t n = (size_t)clients * LIVE_RANGES, got = 0;
 
-	buf_clear(&l->query);
-	if (query_scan(&l->query, &what) != ERR_OK)
-		return err_nomem(e);
-	if (l->started == 0)
-		l->started = wait_now();
-	return scan_open(l->c, &l->query, &l->scan, e);
+	if (clients == 1 || l->table.documents < (uint64_t)clients * LIVE_SHARE)
+		return 0;
+	if (l->server.cuts != NULL)
+		got = l->server.cuts(
+		    l->server.cuts_arg, t->database, t->name, l->table.documents, n - 1, out);
+	got = cut_check(out, got);
+	return got > 0 ? got : cut_ask(l->c, &what, n, out, NULL);
 }
 
-/* A table that was dropped and made anew while the connection was lost is not the one half read. */
+/* Begin to read the table at hand in ranges. */
+static int
+live_begin_ranges(struct live *l, const struct query_table *t, struct err *e)
+{
+	struct ranges_table what = {.table = *t,
+	    .name = l->file,
+	    .primary_key = (const char *)l->table.primary_key.data,
+	    .id = l->table.id,
+	    .outdated = l->server.read_outdated,
+	    .batch = l->server.max_rate};
+	struct key *cuts = calloc((size_t)l->server.clients * LIVE_RANGES, sizeof(*cuts));
+	int rc;
+
+	if (cuts == NULL)
+		return err_nomem(e);
+	what.cuts = cuts;
+	what.n_cuts = live_cuts(l, t, cuts);
+	/* The rate holds for all: let each be ahead by its share alone. */
+	if (what.n_cuts > 0 && what.batch > 0)
+		what.batch = (what.batch + l->server.clients - 1) / l->server.clients;
+	rc = ranges_begin(l->ranges, &what, e);
+	free(cuts);
+	l->reading = rc == ERR_OK;
+	return rc;
+}
+
+/* The next document of the table's ranges. */
+static int
+live_range_document(
+    struct live *l, const struct query_table *t, struct source_item *out, struct err *e)
+{
+	struct member_span document;
+	int rc = ERR_OK;
+
+	if (!l->reading) {
+		rc = live_connect(l, e);
+		if (rc == ERR_OK)
+			rc = live_begin_ranges(l, t, e);
+	}
+	l->c = NULL;
+	if (rc == ERR_OK)
+		rc = ranges_next(l->ranges, &document, e);
+	if (rc != ERR_OK)
+		return rc;
+	out->event = SOURCE_DOCUMENT;
+	out->data = document.data;
+	out->len = document.len;
+	return ERR_OK;
+}
+
+/* A table that was dropped and made anew since its feed was lost is not the one described. */
 static int
 live_same_table(struct live *l, const struct query_table *t, struct err *e)
 {
@@ -346,6 +425,50 @@ live_same_table(struct live *l, const struct query_table *t, struct err *e)
 	describe_finish(&now);
 	l->again = rc != ERR_OK;
 	return rc;
+}
+
+static int
+live_begin_feed(struct live *l, const struct query_table *t, struct err *e)
+{
+	int rc = live_connect(l, e);
+
+	if (rc == ERR_OK)
+		rc = live_same_table(l, t, e);
+	buf_clear(&l->query);
+	if (rc == ERR_OK && query_feed(&l->query, t, l->queue, l->server.max_rate) != ERR_OK)
+		rc = err_nomem(e);
+	return rc == ERR_OK ? scan_open(l->c, &l->query, &l->feed, e) : rc;
+}
+
+/* The next word of the table's feed about a document; ERR_END when it has caught up. */
+static int
+live_feed_document(
+    struct live *l, const struct query_table *t, struct source_item *out, struct err *e)
+{
+	struct member_span element, document;
+	enum feed_word word = FEED_STATE;
+	int rc = l->feed == NULL ? live_begin_feed(l, t, e) : ERR_OK;
+
+	while (rc == ERR_OK && word == FEED_STATE) {
+		rc = scan_next(l->feed, &element, e);
+		if (rc == ERR_END)
+			return err_set(e, ERR_IO, "the server ended the feed too early");
+		if (rc == ERR_OK)
+			rc = feed_read(&element, &word, &document, e);
+		if (rc == ERR_LIMIT) {
+			/* The server is to keep more; only now, as it costs it memory. */
+			l->queue *= 2;
+			return ERR_BUSY;
+		}
+	}
+	if (rc != ERR_OK)
+		return rc;
+	if (word == FEED_READY)
+		return ERR_END;
+	out->event = word == FEED_DELETION ? SOURCE_DELETION : SOURCE_DOCUMENT;
+	out->data = document.data;
+	out->len = document.len;
+	return ERR_OK;
 }
 
 /* Keep to the rate that is set. */
@@ -365,8 +488,9 @@ live_pace(const struct live *l, struct err *e)
 static void
 live_leave(struct live *l)
 {
-	scan_close(l->scan);
-	l->scan = NULL;
+	live_close_feed(l);
+	ranges_end(l->ranges);
+	l->reading = false;
 	l->at++;
 	l->step = LIVE_INFO;
 	l->tries = 0;
@@ -375,13 +499,12 @@ live_leave(struct live *l)
 static int
 live_document(struct live *l, const struct query_table *t, struct source_item *out, struct err *e)
 {
-	struct member_span document;
-	int rc = l->scan == NULL ? live_same_table(l, t, e) : ERR_OK;
+	int rc;
 
-	if (rc == ERR_OK && l->scan == NULL)
-		rc = live_ask(l, t, e);
-	if (rc == ERR_OK)
-		rc = scan_next(l->scan, &document, e);
+	if (l->started == 0)
+		l->started = wait_now();
+	rc = l->server.consistent ? live_feed_document(l, t, out, e)
+				  : live_range_document(l, t, out, e);
 	if (rc == ERR_END) {
 		out->event = SOURCE_TABLE_END;
 		live_leave(l);
@@ -391,9 +514,6 @@ live_document(struct live *l, const struct query_table *t, struct source_item *o
 		return rc;
 	l->tries = 0;
 	l->done++;
-	out->event = SOURCE_DOCUMENT;
-	out->data = document.data;
-	out->len = document.len;
 	return live_pace(l, e);
 }
 
@@ -422,16 +542,18 @@ live_item(struct live *l, struct source_item *out, struct err *e)
 		out->data = l->table.json.data;
 		out->len = l->table.json.len;
 		l->step = LIVE_TABLE;
+		l->again = false;
+		l->restarts = 0;
+		l->queue = LIVE_QUEUE;
 		return ERR_OK;
 	case LIVE_TABLE:
 		out->event = SOURCE_TABLE;
-		buf_clear(&l->last);
-		l->again = false;
+		out->latest = l->server.consistent;
+		l->before = l->done;
 		l->step = LIVE_DOCUMENTS;
 		return ERR_OK;
 	case LIVE_DOCUMENTS:
-		rc = live_connect(l, e);
-		return rc == ERR_OK ? live_document(l, &t, out, e) : rc;
+		return live_document(l, &t, out, e);
 	}
 	return ERR_OK;
 }
@@ -442,7 +564,7 @@ live_give_up(struct live *l, int rc, struct source_item *out, struct err *e)
 {
 	if (rc == ERR_INTR || rc == ERR_NOMEM)
 		return rc;
-	if (rc == ERR_IO && (l->c == NULL || !connection_usable(l->c))) {
+	if (rc == ERR_IO && !ranges_usable(l->ranges)) {
 		struct err why = *e;
 		return err_set(e, ERR_TRUNCATED,
 		    "%s; the tables before %s are whole, the others are not taken", why.text,
@@ -500,10 +622,10 @@ live_close(struct source *s)
 {
 	struct live *l = live_of(s);
 
-	live_disconnect(l);
+	live_close_feed(l);
+	ranges_free(l->ranges);
 	describe_finish(&l->table);
 	record_finish(&l->record);
-	buf_finish(&l->last);
 	buf_finish(&l->query);
 	buf_finish(&l->answer);
 	free(l->tables);
@@ -526,6 +648,7 @@ live_set_up(struct live *l, const char *address, const struct source_server *ser
 		return err_set(e, ERR_ARG, "%s: two users, \"%s\" and \"%s\": name one",
 		    o->address.name, o->address.user, server->user);
 	l->server = *server;
+	l->server.clients = server->clients > 0 ? server->clients : 1;
 	l->server.connect_ms = server->connect_ms > 0 ? server->connect_ms : LIVE_CONNECT;
 	l->server.idle_ms = server->idle_ms > 0 ? server->idle_ms : LIVE_IDLE;
 	l->server.retry_ms = server->retry_ms > 0 ? server->retry_ms : LIVE_RETRY;
@@ -541,7 +664,14 @@ live_set_up(struct live *l, const char *address, const struct source_server *ser
 	o->connect_ms = l->server.connect_ms;
 	o->idle_ms = l->server.idle_ms;
 	o->stop = server->stop;
-	return tls_check(&o->tls, e);
+	rc = tls_check(&o->tls, e);
+	if (rc != ERR_OK)
+		return rc;
+	return ranges_create(&(struct ranges_options){.connect = o,
+				 .clients = l->server.clients,
+				 .retry_ms = l->server.retry_ms,
+				 .log = server->log},
+	    &l->ranges, e);
 }
 
 int

@@ -61,6 +61,8 @@ plain_read(struct transport *t, void *out, size_t room, size_t *got, struct err 
 			continue;
 		if (errno != EAGAIN && errno != EWOULDBLOCK)
 			return plain_broke(errno, e);
+		if (p->base.nowait)
+			return ERR_BUSY;
 		rc = plain_wait(p, POLLIN, e);
 		if (rc != ERR_OK)
 			return rc;
@@ -101,11 +103,18 @@ plain_close(struct transport *t)
 	free(p);
 }
 
+static int
+plain_fd(const struct transport *t)
+{
+	return ((const struct plain *)t)->fd;
+}
+
 /* Make a stream of a connected socket, which it takes over when it succeeds. */
 static int
 plain_adopt(int fd, struct transport **out, struct err *e)
 {
-	static const struct transport_functions functions = {plain_read, plain_write, plain_close};
+	static const struct transport_functions functions = {
+	    plain_read, plain_write, plain_close, plain_fd};
 	struct plain *p = calloc(1, sizeof(*p));
 	int flags = fcntl(fd, F_GETFL);
 

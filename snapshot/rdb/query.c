@@ -111,6 +111,12 @@ query_wait(struct buf *out, const struct query_table *t, unsigned seconds)
 	return rc;
 }
 
+static bool
+query_given(const struct buf *key)
+{
+	return key != NULL && key->len > 0;
+}
+
 int
 query_key(struct buf *out, const struct buf *json)
 {
@@ -138,13 +144,21 @@ query_key(struct buf *out, const struct buf *json)
 	return rc;
 }
 
-/* Append what is to be read: the table, or its part behind a key. */
+/* Append a bound: a key, or ${open} where there is none. */
+static int
+query_bound(struct buf *out, const struct buf *key, const char *open)
+{
+	return query_given(key) ? query_key(out, key) : buf_puts(out, open);
+}
+
+/* Append what is to be read: the table, or a part of it. */
 static int
 query_range(struct buf *out, const struct query_scan *scan)
 {
+	bool after = query_given(scan->after);
 	int rc;
 
-	if (scan->after == NULL || scan->after->len == 0)
+	if (!after && !query_given(scan->from) && !query_given(scan->to))
 		return query_table_term(out, &scan->table, scan->outdated);
 	rc = buf_puts(out, "[182,[");
 	if (rc == ERR_OK)
@@ -152,11 +166,24 @@ query_range(struct buf *out, const struct query_scan *scan)
 	if (rc == ERR_OK)
 		rc = buf_putc(out, ',');
 	if (rc == ERR_OK)
-		rc = query_key(out, scan->after);
+		rc = query_bound(out, after ? scan->after : scan->from, "[180,[]]");
 	if (rc == ERR_OK)
-		rc = query_around(
-		    out, ",[181,[]]],{\"index\":", scan->primary_key, ",\"left_bound\":\"open\"}]");
+		rc = buf_putc(out, ',');
+	if (rc == ERR_OK)
+		rc = query_bound(out, scan->to, "[181,[]]");
+	if (rc == ERR_OK)
+		rc = query_around(out, "],{\"index\":", scan->primary_key,
+		    after ? ",\"left_bound\":\"open\"}]" : "}]");
 	return rc;
+}
+
+/* Append the query's own options, and close it. */
+static int
+query_end(struct buf *out, uint64_t batch)
+{
+	int rc = batch > 0 ? buf_printf(out, ",{\"max_batch_rows\":%" PRIu64 "}", batch) : ERR_OK;
+
+	return rc == ERR_OK ? buf_putc(out, ']') : rc;
 }
 
 int
@@ -168,7 +195,36 @@ query_scan(struct buf *out, const struct query_scan *scan)
 		rc = query_range(out, scan);
 	if (rc == ERR_OK)
 		rc = query_around(out, "],{\"index\":", scan->primary_key, "}]");
-	if (rc == ERR_OK && scan->batch > 0)
-		rc = buf_printf(out, ",{\"max_batch_rows\":%" PRIu64 "}", scan->batch);
-	return rc == ERR_OK ? buf_putc(out, ']') : rc;
+	return rc == ERR_OK ? query_end(out, scan->batch) : rc;
+}
+
+int
+query_edge(struct buf *out, const struct query_scan *scan, bool last)
+{
+	int rc = buf_puts(out, "[1,[33,[[71,[[41,[");
+
+	if (rc == ERR_OK)
+		rc = query_table_term(out, &scan->table, scan->outdated);
+	if (rc == ERR_OK)
+		rc = query_around(out,
+		    last ? "],{\"index\":[74,[" : "],{\"index\":", scan->primary_key,
+		    last ? "]]}],1]]," : "}],1]],");
+	if (rc == ERR_OK)
+		rc = query_string(out, scan->primary_key);
+	return rc == ERR_OK ? buf_puts(out, "]]]") : rc;
+}
+
+int
+query_feed(struct buf *out, const struct query_table *t, uint64_t queue, uint64_t batch)
+{
+	int rc = buf_puts(out, "[1,[152,[");
+
+	if (rc == ERR_OK)
+		rc = query_table_term(out, t, false);
+	if (rc == ERR_OK)
+		rc = buf_printf(out,
+		    "],{\"changefeed_queue_size\":%" PRIu64
+		    ",\"include_initial\":true,\"include_states\":true,\"include_types\":true}]",
+		    queue);
+	return rc == ERR_OK ? query_end(out, batch) : rc;
 }

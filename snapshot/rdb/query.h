@@ -20,12 +20,13 @@ struct query_table {
 	const char *name;
 };
 
-/* What a scan is to read. */
+/* What a scan is to read. Keys are JSON as the server sends it; NULL or empty: none is given. */
 struct query_scan {
 	struct query_table table;
 	const char *primary_key;
-	const struct buf *after; /* a key's JSON as the server sent it: start behind it; NULL or
-				    empty: at the first document */
+	const struct buf *from;  /* start at this key */
+	const struct buf *after; /* start behind this one, whatever from is */
+	const struct buf *to;    /* end before this one */
 	bool outdated;           /* let any replica answer */
 	uint64_t batch;          /* documents in an answer; 0: as the server likes */
 };
@@ -58,6 +59,19 @@ int query_wait(struct buf *out, const struct query_table *t, unsigned seconds);
 
 /* query_scan(out, scan): all documents in the order of their keys. */
 int query_scan(struct buf *out, const struct query_scan *scan);
+
+/*
+ * query_edge(out, scan, last): the document with the first (or last) key of scan->table; of it only
+ * the key's field, whatever else ${scan} says.
+ */
+int query_edge(struct buf *out, const struct query_scan *scan, bool last);
+
+/*
+ * query_feed(out, t, queue, batch):
+ * A changefeed that begins with all documents and tells when it has caught up. ${queue} is the
+ * number of changes that the server keeps while we read, ${batch} as in struct query_scan.
+ */
+int query_feed(struct buf *out, const struct query_table *t, uint64_t queue, uint64_t batch);
 
 /*
  * query_key(out, json):

@@ -70,15 +70,13 @@ scan_take(struct scan *s, const struct response *r)
 	s->last = (struct member_span){0};
 }
 
-/* Receive the next part, and ask for the one behind it at once. */
+/* A part has come: ask for the one behind it at once. */
 static int
-scan_receive(struct scan *s, struct err *e)
+scan_part(struct scan *s, struct err *e)
 {
 	struct response r;
-	int rc = connection_receive(s->c, s->token, &s->coming, e);
+	int rc;
 
-	if (rc != ERR_OK)
-		return rc;
 	s->more = false;
 	rc = response_read(s->coming.data, s->coming.len, &r, e);
 	if (rc == ERR_OK)
@@ -92,9 +90,30 @@ scan_receive(struct scan *s, struct err *e)
 	return rc;
 }
 
-int
-scan_next(struct scan *s, struct member_span *out, struct err *e)
+/* The next part; ${here} is false when it is not to be waited for and has not come. */
+static int
+scan_receive(struct scan *s, bool wait, bool *here, struct err *e)
 {
+	uint64_t token = s->token;
+	int rc;
+
+	*here = true;
+	if (wait) {
+		rc = connection_receive(s->c, s->token, &s->coming, e);
+	} else {
+		do {
+			rc = connection_try(s->c, &token, &s->coming, e);
+		} while (rc == ERR_OK && token != 0 && token != s->token);
+		*here = token != 0;
+	}
+	return rc == ERR_OK && *here ? scan_part(s, e) : rc;
+}
+
+static int
+scan_step(struct scan *s, bool wait, struct member_span *out, struct err *e)
+{
+	bool here;
+
 	for (;;) {
 		int rc = s->list.data == NULL
 			     ? ERR_END
@@ -107,10 +126,26 @@ scan_next(struct scan *s, struct member_span *out, struct err *e)
 			return rc;
 		if (!s->more)
 			return ERR_END;
-		rc = scan_receive(s, e);
+		rc = scan_receive(s, wait, &here, e);
 		if (rc != ERR_OK)
 			return rc;
+		if (!here) {
+			*out = (struct member_span){0};
+			return ERR_OK;
+		}
 	}
+}
+
+int
+scan_next(struct scan *s, struct member_span *out, struct err *e)
+{
+	return scan_step(s, true, out, e);
+}
+
+int
+scan_try(struct scan *s, struct member_span *out, struct err *e)
+{
+	return scan_step(s, false, out, e);
 }
 
 int

@@ -31,6 +31,12 @@ void scan_close(struct scan *s);
 int scan_next(struct scan *s, struct member_span *out, struct err *e);
 
 /*
+ * scan_try(s, out, e):
+ * The same without waiting: out->data is NULL when the next document has not come yet.
+ */
+int scan_try(struct scan *s, struct member_span *out, struct err *e);
+
+/*
  * scan_last(s, field, out):
  * Put the JSON of member ${field} of the document that was handed out last into ${out}, replacing
  * what it holds; nothing is changed when none was. Return ERR_OK; ERR_FORMAT when it has no such

@@ -84,6 +84,7 @@ tls_fill(struct tls *s, size_t *got, struct err *e)
 	int rc;
 
 	s->inner->patience = s->base.patience;
+	s->inner->nowait = s->base.nowait;
 	rc = s->inner->functions->read(s->inner, s->chunk, sizeof(s->chunk), got, e);
 	if (rc == ERR_OK && *got > 0 && BIO_write(s->in, s->chunk, (int)*got) != (int)*got)
 		rc = err_nomem(e);
@@ -158,6 +159,15 @@ tls_close(struct transport *t)
 		tls_flush(s, NULL);
 	transport_close(s->inner);
 	tls_free(s);
+}
+
+/* Before tls_read answers ERR_BUSY it has taken all that the inner stream had. */
+static int
+tls_fd(const struct transport *t)
+{
+	const struct tls *s = (const struct tls *)t;
+
+	return s->inner->functions->fd(s->inner);
 }
 
 /* ---- the handshake ---- */
@@ -307,7 +317,8 @@ int
 tls_wrap(struct transport *inner, const char *host, const struct tls_files *files,
     struct transport **out, struct err *e)
 {
-	static const struct transport_functions functions = {tls_read, tls_write, tls_close};
+	static const struct transport_functions functions = {
+	    tls_read, tls_write, tls_close, tls_fd};
 	struct tls *s = calloc(1, sizeof(*s));
 	int rc;
 

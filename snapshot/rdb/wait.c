@@ -2,7 +2,6 @@
 #include "snapshot/rdb/wait.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <time.h>
@@ -49,9 +48,16 @@ wait_fd(int fd, short events, int64_t deadline, const volatile sig_atomic_t *sto
 {
 	struct pollfd p = {.fd = fd, .events = events};
 
+	return wait_any(&p, 1, deadline, stop, e);
+}
+
+int
+wait_any(struct pollfd *fds, size_t count, int64_t deadline, const volatile sig_atomic_t *stop,
+    struct err *e)
+{
 	for (;;) {
 		int slice = wait_slice(deadline);
-		int n = poll(&p, 1, slice);
+		int n = poll(fds, count, slice);
 		if (n > 0)
 			return ERR_OK;
 		if (wait_stopped(stop))

@@ -7,7 +7,9 @@
 
 #include "catalog/base/err.h"
 
+#include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* wait_now(): milliseconds of a clock that never goes back. */
@@ -27,5 +29,12 @@ int wait_pause(int64_t ms, const volatile sig_atomic_t *stop, struct err *e);
  */
 int
 wait_fd(int fd, short events, int64_t deadline, const volatile sig_atomic_t *stop, struct err *e);
+
+/*
+ * wait_any(fds, n, deadline, stop, e):
+ * The same for several descriptors: wait until the events of one of them hold. ${n} may be 0.
+ */
+int wait_any(struct pollfd *fds, size_t n, int64_t deadline, const volatile sig_atomic_t *stop,
+    struct err *e);
 
 #endif

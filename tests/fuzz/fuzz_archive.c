@@ -57,6 +57,8 @@ check(const struct source_item *item, bool *inside)
 		REQUIRE(!*inside);
 		*inside = true;
 		break;
+	case SOURCE_DELETION:
+		abort();
 	case SOURCE_DOCUMENT:
 		REQUIRE(*inside && item->len > 0 && item->line > 0 && item->column > 0);
 		break;

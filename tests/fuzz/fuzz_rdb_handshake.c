@@ -51,7 +51,8 @@ input_close(struct transport *t)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct transport_functions functions = {input_read, input_write, input_close};
+	static const struct transport_functions functions = {
+	    input_read, input_write, input_close, NULL};
 	static const struct handshake_login login = {"admin", "pw", 2, "yDq3V9Pz65q/sUw2gGrFIUll"};
 	struct input in = {.base = {.functions = &functions}};
 	char version[HANDSHAKE_VERSION] = "";

@@ -1,4 +1,5 @@
-// Stands between a client and a server and misbehaves: peer.js HOST:PORT MODE [ARGUMENT...].
+// Stands between a client and a server, and mostly misbehaves: peer.js HOST:PORT MODE [ARGUMENT...].
+//   count             do nothing but print a line for each connection
 //   cut BYTES TIMES   end the first so many connections after so many bytes of the server's
 //   tls KEY CERT [CA] speak TLS to the client, who must show a certificate of CA
 //   close             end every connection at once
@@ -37,6 +38,7 @@ function serve(client) {
   server.on("close", () => client.destroy());
   client.on("close", () => server.destroy());
   connections += 1;
+  if (mode === "count") console.log("a connection");
   if (mode === "cut" && connections <= Number(args[1])) return cut(client, server, Number(args[0]));
   server.pipe(client);
   client.pipe(server);

@@ -1,5 +1,6 @@
 // What the live tests do to a server through the official driver: server.js COMMAND HOST:PORT PREFIX
-// [ARGUMENT...], with COMMAND of fill, change, drop, query. The databases are PREFIXshop and
+// [ARGUMENT...], with COMMAND of fill, change, drop, query,
+// lockstep. The databases are PREFIXshop and
 // PREFIXtelemetry, the user of the connection is THINKBACK_TEST_USER with THINKBACK_TEST_PASSWORD.
 "use strict";
 const fs = require("fs");
@@ -67,13 +68,24 @@ async function query(conn, prefix, expression) {
   console.log(JSON.stringify(found && found.toArray ? await found.toArray() : found));
 }
 
+// Writes the same number to a low and then to a high key, for ever: who sees the table as it is at
+// one moment sees both the same, or the low one ahead by one.
+async function lockstep(conn, prefix, name) {
+  const table = r.db(prefix + "shop").table(name);
+  for (let n = 1; ; n++) {
+    await table.get("a-low").update({ step: n }).run(conn);
+    await table.get("z-high").update({ step: n }).run(conn);
+    if (n === 1) console.log("begun");
+  }
+}
+
 async function main() {
   const [command, address, prefix, argument] = process.argv.slice(2);
   const [host, port] = address.split(":");
   const conn = await r.connect({ host, port: Number(port), timeout: 20,
     user: process.env.THINKBACK_TEST_USER || "admin",
     password: process.env.THINKBACK_TEST_PASSWORD || "" });
-  await { fill, change, drop, query }[command](conn, prefix, argument);
+  await { fill, change, drop, query, lockstep }[command](conn, prefix, argument);
   await conn.close({ noreplyWait: false });
 }
 

@@ -20,18 +20,19 @@ struct world {
 	struct server server;
 	struct source *source;
 	struct source_server options;
-	struct buf got;   /* what the source handed out, a line each */
-	struct buf log;   /* what it told */
-	int cut;          /* so many times, end the connection in place of the second part of d.t */
-	int busy;         /* so many times, say that replicas are not available */
-	bool gone;        /* d.t vanishes before its second part */
-	bool anew;        /* and is made anew when asked for again */
-	bool leaves;      /* nobody can connect any more after the first cut */
-	bool mute;        /* the second part of d.t never comes */
-	bool garbage;     /* the second part of d.t is none */
-	bool denied;      /* configurations may not be seen */
-	int next;         /* document to begin the next part with */
-	int last;         /* of the table that is being read */
+	struct buf got; /* what the source handed out, a line each */
+	struct buf log; /* what it told */
+	int cut;        /* so many times, end the connection in place of the second part of d.t */
+	int busy;       /* so many times, say that replicas are not available */
+	bool gone;      /* d.t vanishes before its second part */
+	bool anew;      /* and is made anew when asked for again */
+	bool leaves;    /* nobody can connect any more after the first cut */
+	bool mute;      /* the second part of d.t never comes, and nothing any more after that */
+	bool garbage;   /* the second part of d.t is none */
+	bool denied;    /* configurations may not be seen */
+	int next;       /* document to begin the next part with */
+	int last;       /* of the table that is being read */
+	atomic_bool muted;
 	atomic_bool stop; /* the mute server may go on */
 };
 
@@ -45,6 +46,13 @@ world_part(struct world *w, struct buf *out)
 		buf_printf(out, "%s{\"id\":%d}", i > w->next ? "," : "", i);
 	buf_puts(out, "]}");
 	w->next = to + 1;
+}
+
+static void
+world_silence(const struct world *w)
+{
+	while (!w->stop && !w->server.ending)
+		usleep(1000);
 }
 
 /* The second part of d.t, or what comes in its place. */
@@ -62,8 +70,8 @@ world_more(struct world *w, struct buf *out)
 	} else if (w->garbage) {
 		buf_puts(out, "{]");
 	} else if (w->mute) {
-		while (!w->stop && !w->server.ending)
-			usleep(1000);
+		w->muted = true;
+		world_silence(w);
 	} else {
 		world_part(w, out);
 	}
@@ -103,7 +111,9 @@ world_answer(void *arg, unsigned connection, unsigned n, const char *query, stru
 	(void)connection;
 	(void)n;
 
-	if (strcmp(query, "[2]") == 0)
+	if (w->muted)
+		world_silence(w);
+	else if (strcmp(query, "[2]") == 0)
 		world_more(w, out);
 	else if (term == 59)
 		buf_puts(out, "{\"t\":1,\"r\":[[\"d\",\"rethinkdb\"]]}");
@@ -173,7 +183,7 @@ world_teardown(void **state)
 static void
 world_note(struct world *w, const struct source_item *item, const struct err *e)
 {
-	static const char *const names[] = {"info", "table", "", "end", "bad"};
+	static const char *const names[] = {"info", "table", "", "gone", "end", "bad"};
 
 	if (item->event == SOURCE_DOCUMENT)
 		buf_append(&w->got, item->data, item->len);

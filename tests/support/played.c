@@ -40,11 +40,18 @@ played_close(struct transport *t)
 	(void)t;
 }
 
+static int
+played_fd(const struct transport *t)
+{
+	(void)t;
+	return -1;
+}
+
 void
 played_start(struct played *p)
 {
 	static const struct transport_functions functions = {
-	    played_read, played_write, played_close};
+	    played_read, played_write, played_close, played_fd};
 
 	*p = (struct played){.base = {.functions = &functions}};
 }

@@ -1,4 +1,4 @@
-/* A server on a thread of the test: see server.h. */
+/* A server on threads of the test: see server.h. */
 #include "tests/support/server.h"
 
 #include "catalog/base/bytes.h"
@@ -109,8 +109,10 @@ server_query(struct server *s, int fd, unsigned connection, unsigned n)
 	ok = ok && buf_reserve(&query, len + 1) == ERR_OK && server_read(fd, query.data, len);
 	if (ok) {
 		query.len = len;
+		pthread_mutex_lock(&s->lock);
 		ok = buf_str(&query) != NULL && buf_append(&s->asked, query.data, len) == ERR_OK &&
 		     buf_putc(&s->asked, '\n') == ERR_OK;
+		pthread_mutex_unlock(&s->lock);
 	}
 	if (ok) {
 		s->answer(s->arg, connection, n, (const char *)query.data, &out);
@@ -124,24 +126,38 @@ server_query(struct server *s, int fd, unsigned connection, unsigned n)
 }
 
 static void *
+server_client_main(void *arg)
+{
+	struct server_client *c = arg;
+	struct server *s = c->server;
+	int fd = c->fd;
+	bool welcome = !s->away && (s->most == 0 || c->number <= s->most);
+
+	if (welcome && !s->ending && server_login(fd))
+		for (unsigned n = 1; server_query(s, fd, c->number, n); n++)
+			continue;
+	/* The number stays taken until the thread is joined: nobody else's connection is shut. */
+	shutdown(fd, SHUT_RDWR);
+	return NULL;
+}
+
+static void *
 server_main(void *arg)
 {
 	struct server *s = arg;
-	unsigned connection = 0;
 	int one = 1;
 
 	while (!s->ending) {
 		int fd = accept(s->listener, NULL, NULL);
+		struct server_client *c = &s->clients[s->n_clients];
 		if (fd < 0)
 			break;
-		s->client = fd;
+		assert_true(s->n_clients < SERVER_CLIENTS);
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-		connection++;
-		if (!s->away && !s->ending && server_login(fd))
-			for (unsigned n = 1; server_query(s, fd, connection, n); n++)
-				continue;
-		s->client = -1;
-		close(fd);
+		c->server = s;
+		c->number = ++s->n_clients;
+		c->fd = fd;
+		assert_int_equal(pthread_create(&c->thread, NULL, server_client_main, c), 0);
 	}
 	return NULL;
 }
@@ -159,24 +175,27 @@ server_start(struct server *s)
 	assert_int_equal(listen(s->listener, 8), 0);
 	assert_int_equal(getsockname(s->listener, (struct sockaddr *)&name, &len), 0);
 	snprintf(s->address, sizeof(s->address), "rethinkdb://127.0.0.1:%u", ntohs(name.sin_port));
-	s->client = -1;
+	s->n_clients = 0;
 	s->away = false;
 	s->ending = false;
+	pthread_mutex_init(&s->lock, NULL);
 	assert_int_equal(pthread_create(&s->thread, NULL, server_main, s), 0);
 }
 
 void
 server_stop(struct server *s)
 {
-	int client;
-
 	s->ending = true;
 	shutdown(s->listener, SHUT_RDWR);
-	client = s->client;
-	if (client >= 0)
-		shutdown(client, SHUT_RDWR);
 	pthread_join(s->thread, NULL);
 	close(s->listener);
+	for (unsigned i = 0; i < s->n_clients; i++)
+		shutdown(s->clients[i].fd, SHUT_RDWR);
+	for (unsigned i = 0; i < s->n_clients; i++) {
+		pthread_join(s->clients[i].thread, NULL);
+		close(s->clients[i].fd);
+	}
+	pthread_mutex_destroy(&s->lock);
 }
 
 void

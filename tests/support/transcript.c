@@ -28,6 +28,9 @@ check_item(struct reading *r, const struct source_item *item, const char *name)
 		assert_false(inside);
 		snprintf(r->table, sizeof(r->table), "%s", name);
 		break;
+	case SOURCE_DELETION:
+		fail_msg("a deletion, of what was asked for document by document");
+		break;
 	case SOURCE_DOCUMENT:
 		assert_string_equal(r->table, name);
 		assert_true(item->line > 0 && item->column > 0);
@@ -56,6 +59,7 @@ put_item(struct buf *out, const struct source_item *item, const char *name, cons
 	case SOURCE_TABLE:
 		rc = buf_printf(out, "table %s %s\n", name, item->file);
 		break;
+	case SOURCE_DELETION:
 	case SOURCE_DOCUMENT:
 		rc = buf_printf(out, "%llu:%llu ", (unsigned long long)item->line,
 		    (unsigned long long)item->column);
