@@ -81,6 +81,7 @@ errmap_answer__says_what_happened(void **state)
 	    {ERRMAP_NOT_EMPTY, ENOTEMPTY},
 	    {ERRMAP_ABSENT, ENOENT},
 	    {ERRMAP_NAME_TOO_LONG, ENAMETOOLONG},
+	    {ERRMAP_NOT_NEEDED, ENOSYS},
 	};
 
 	(void)state;
