@@ -98,6 +98,7 @@ SUPPORT = $(call obj,$(wildcard tests/support/*.c))
 FUZZ_SRC = $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_REPLAY = $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%-replay,$(FUZZ_SRC))
 HELPERS = $(patsubst tests/mount/%.c,$(B)/tests/mount/%,$(wildcard tests/mount/*.c))
+LIVE = $(patsubst tests/live/%.c,$(B)/tests/live/%,$(wildcard tests/live/*.c))
 
 $(UNIT): $(B)/tests/%: $(B)/tests/%.o $(SUPPORT) $(LIBS)
 	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka -lm
@@ -112,6 +113,9 @@ BENCH_TOOLS = $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(wildcard tests/ben
 $(BENCH_TOOLS): $(B)/tests/bench/%: $(B)/tests/bench/%.o
 	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
+$(LIVE): $(B)/tests/live/%: $(B)/tests/live/%.o $(LIBS)
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
+
 RUN = THINKBACK=$(abspath $(B))/thinkback BUILD=$(abspath $(B)) T='$(T)' tests/run
 
 check: $(B)/thinkback $(UNIT) $(FUZZ_REPLAY) $(HELPERS)
@@ -124,7 +128,7 @@ check-cli: $(B)/thinkback
 	$(RUN) cli
 check-mount: $(B)/thinkback $(HELPERS)
 	$(RUN) mount
-build-tests: $(B)/thinkback $(UNIT) $(FUZZ_REPLAY) $(HELPERS)
+build-tests: $(B)/thinkback $(UNIT) $(FUZZ_REPLAY) $(HELPERS) $(LIVE)
 
 check-includes:
 	tests/check-includes

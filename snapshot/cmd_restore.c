@@ -103,9 +103,9 @@ print_json(const struct restore_view *v, const struct restore_table *t, const st
 	else
 		printf(",\"created\":%s,\"written\":%" PRIu64 ",\"deleted\":%" PRIu64
 		       ",\"refused\":%" PRIu64 ",\"indexes\":%" PRIu64 ",\"verified\":%" PRIu64
-		       ",\"others\":%" PRIu64,
+		       ",\"others\":%" PRIu64 ",\"load_ms\":%" PRId64,
 		    t->exists ? "false" : "true", t->written, t->deleted, t->refused, t->indexes,
-		    n[COMPARE_SAME], n[COMPARE_EXTRA]);
+		    n[COMPARE_SAME], n[COMPARE_EXTRA], t->load_ms);
 	if (e != NULL && cmd_json_string(&text, e->text) == ERR_OK && buf_str(&text) != NULL)
 		printf(",\"error\":%s", (const char *)text.data);
 	printf("}\n");

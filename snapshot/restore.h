@@ -34,6 +34,7 @@ struct restore_table {
 	uint64_t deleted;   /* documents that were not in the snapshot and were deleted */
 	uint64_t refused;   /* documents that could not be sent */
 	uint64_t indexes;   /* built */
+	int64_t load_ms;    /* how long it took a server to take them; 0 elsewhere */
 	struct compare_result compared; /* with the snapshot: before a dry run, after a restore */
 };
 

@@ -397,6 +397,7 @@ live_load(struct restore *r, struct restore_job *job, struct err *e)
 {
 	struct restore_load *load = NULL;
 	struct documents *d;
+	int64_t start = wait_now();
 	int rc = restore_documents(r, job, &d, e);
 
 	if (rc != ERR_OK)
@@ -409,6 +410,7 @@ live_load(struct restore *r, struct restore_job *job, struct err *e)
 	if (rc == ERR_END)
 		rc = restore_load_finish(load, e);
 	restore_load_close(load);
+	job->table.load_ms = wait_now() - start;
 	return rc;
 }
 

@@ -264,12 +264,14 @@ load_work(void *arg)
 	struct err e = {0};
 	int rc = ERR_OK;
 
-	do {
+	while (rc == ERR_OK) {
 		while (w.n < LOAD_FLIGHT && load_take(&w))
 			;
-		if (w.n > 0)
-			rc = load_step(&w, &e);
-	} while (rc == ERR_OK && w.n > 0);
+		/* With nothing to wait for, none taken means that none will come. */
+		if (w.n == 0)
+			break;
+		rc = load_step(&w, &e);
+	}
 	if (rc != ERR_OK)
 		load_answered(w.l, w.n, rc, &e);
 	connection_close(w.c);
