@@ -117,15 +117,15 @@ int remake_sequence(struct catalog *c, const char *table, int64_t least, struct 
 int remake_sequences(struct catalog *c, struct catalog *old, struct err *e);
 
 /*
- * remake_scratch(repo, out, e), remake_compare(c, problem, arg, e):
+ * remake_scratch(out, e), remake_compare(c, repo, problem, arg, e):
  * An empty catalogue that vanishes when it is closed, to be filled from the packs of the complete
- * snapshots of ${repo}'s catalogue and compared with that then: each row that differs goes to
- * ${problem} as one line. The two may be compared while a snapshot is being built. Return ERR_OK or
- * a failure (also ERR_CORRUPT, when the catalogue cannot be read).
+ * snapshots of ${repo}'s catalogue and compared with that then, once: each row that differs goes to
+ * ${problem} as one line. What is found means nothing when catalog_generation has changed
+ * meanwhile. Return ERR_OK or a failure (also ERR_CORRUPT, when the catalogue cannot be read).
  */
-int remake_scratch(const struct repo *repo, struct catalog **out, struct err *e);
-int remake_compare(
-    struct catalog *c, void (*problem)(void *arg, const char *text), void *arg, struct err *e);
+int remake_scratch(struct catalog **out, struct err *e);
+int remake_compare(struct catalog *c, const struct repo *repo,
+    void (*problem)(void *arg, const char *text), void *arg, struct err *e);
 
 /*
  * remake_create(repo, out, e):

@@ -83,31 +83,39 @@ static const char SEQUENCES_COMPARE_SQL[] =
 static const char ATTACH_SQL[] = "ATTACH ?1 AS old";
 
 int
-remake_scratch(const struct repo *repo, struct catalog **out, struct err *e)
+remake_scratch(struct catalog **out, struct err *e)
 {
 	struct catalog *c = calloc(1, sizeof(*c));
-	char *path = NULL;
-	int rc = ERR_OK;
+	int rc;
 
-	if (c == NULL || asprintf(&path, "%s/catalog.db", repo->path) < 0) {
-		free(c);
+	if (c == NULL)
 		return err_nomem(e);
-	}
 	rc = db_scratch(schema_catalog(), &c->db, e);
 	if (rc == ERR_OK)
 		rc = db_without_foreign_keys(c->db, e);
-	if (rc == ERR_OK) {
-		struct db_query *q = db_query(c->db, ATTACH_SQL);
-		db_bind_text(q, 1, path);
-		rc = db_run(q, NULL, e);
-	}
-	free(path);
 	if (rc != ERR_OK) {
 		catalog_close(c);
 		return rc;
 	}
 	*out = c;
 	return ERR_OK;
+}
+
+/* Only now: a transaction that fills the new one would hold up writers of the other. */
+static int
+remake_attach(struct catalog *c, const struct repo *repo, struct err *e)
+{
+	struct db_query *q;
+	char *path = NULL;
+	int rc;
+
+	if (asprintf(&path, "%s/catalog.db", repo->path) < 0)
+		return err_nomem(e);
+	q = db_query(c->db, ATTACH_SQL);
+	db_bind_text(q, 1, path);
+	rc = db_run(q, NULL, e);
+	free(path);
+	return rc;
 }
 
 /* Hand the texts that ${sql} gives to ${problem}. */
@@ -129,13 +137,13 @@ remake_search(struct catalog *c, const char *sql, void (*problem)(void *arg, con
 }
 
 int
-remake_compare(
-    struct catalog *c, void (*problem)(void *arg, const char *text), void *arg, struct err *e)
+remake_compare(struct catalog *c, const struct repo *repo,
+    void (*problem)(void *arg, const char *text), void *arg, struct err *e)
 {
 	static const char *const searches[] = {SCHEMA_COMPARE_SQL, TABLES_COMPARE_SQL,
 	    SNAPSHOTS_COMPARE_SQL, ORDER_COMPARE_SQL, SHARDS_COMPARE_SQL, PACKS_COMPARE_SQL,
 	    VERSIONS_COMPARE_SQL, VERSIONS_MISSING_SQL, SEQUENCES_COMPARE_SQL};
-	int rc = ERR_OK;
+	int rc = remake_attach(c, repo, e);
 
 	for (size_t i = 0; i < sizeof(searches) / sizeof(searches[0]) && rc == ERR_OK; i++)
 		rc = remake_search(c, searches[i], problem, arg, e);

@@ -342,21 +342,73 @@ check_file(void *arg, uint64_t id, bool is_dictionary)
 	return check_result(c, rc, &e);
 }
 
+#define CHECK_COMPARE_TRIES 3
+#define CHECK_COMPARE_LINES 65536u /* bytes of differences kept, in whole lines */
+
+/* What a comparison has found; lines that end in NUL. */
+struct check_found {
+	struct buf lines;
+	int rc; /* ERR_NOMEM when lines are missing */
+};
+
+static void
+check_compare_found(void *arg, const char *text)
+{
+	struct check_found *f = arg;
+
+	if (f->lines.len < CHECK_COMPARE_LINES &&
+	    buf_append(&f->lines, text, strlen(text) + 1) != ERR_OK)
+		f->rc = ERR_NOMEM;
+}
+
+/*
+ * Compare once. Differences count only when nothing was committed meanwhile, as the catalogue is
+ * read in several steps; sets ${settled} to whether that is so.
+ */
+static int
+check_compare_once(struct check *c, bool *settled, struct err *e)
+{
+	struct check_found found = {.rc = ERR_OK};
+	const struct rebuild_options options = {
+	    .stop = c->options->stop, .problem = check_compare_found, .arg = &found};
+	uint64_t before = 0, behind = 0;
+	int rc = catalog_generation(c->cat, &before, e);
+
+	if (rc == ERR_OK)
+		rc = rebuild_compare(c->repo, c->cat, &options, e);
+	if (rc == ERR_OK && found.rc != ERR_OK)
+		rc = err_nomem(e);
+	if (rc == ERR_OK || check_is_damage(rc)) {
+		struct err why = {0};
+		int again = catalog_generation(c->cat, &behind, &why);
+		*settled = again != ERR_OK || before == behind;
+	}
+	for (size_t i = 0; *settled && i < found.lines.len;
+	     i += strlen((const char *)found.lines.data + i) + 1)
+		check_problem(c, "%s", (const char *)found.lines.data + i);
+	buf_finish(&found.lines);
+	return rc;
+}
+
 /*
  * Does the catalogue say what its packs say, in every row? Where damage was found already this
- * would only tell again what follows from it.
+ * would only tell again what follows from it. A catalogue that does not hold still is a writer's at
+ * work, which reads what it builds on itself.
  */
 static int
 check_compare(struct check *c, struct err *e)
 {
-	const struct rebuild_options options = {
-	    .stop = c->options->stop, .problem = check_database_problem, .arg = c};
+	bool settled = false;
 	int rc = pack_list(c->repo->packsfd, check_file, c, e);
 
 	if (rc != ERR_OK || c->result->problems > 0)
 		return rc;
-	rc = rebuild_compare(c->repo, c->cat, &options, e);
-	return check_result(c, rc, e);
+	for (int i = 0; i < CHECK_COMPARE_TRIES && !settled; i++) {
+		rc = check_compare_once(c, &settled, e);
+		if (rc != ERR_OK && !check_is_damage(rc))
+			return rc;
+	}
+	return settled ? check_result(c, rc, e) : ERR_OK;
 }
 
 /* ---- snapshots ---- */

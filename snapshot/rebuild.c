@@ -497,11 +497,11 @@ rebuild_compare(const struct repo *repo, struct catalog *cat, const struct rebui
 	r.reader = pack_reader_create();
 	rc = r.reader != NULL ? compare_list(&r, cat, e) : err_nomem(e);
 	if (rc == ERR_OK)
-		rc = remake_scratch(repo, &r.cat, e);
+		rc = remake_scratch(&r.cat, e);
 	if (rc == ERR_OK)
 		rc = compare_fill(&r, e);
 	if (rc == ERR_OK)
-		rc = remake_compare(r.cat, options->problem, options->arg, e);
+		rc = remake_compare(r.cat, repo, options->problem, options->arg, e);
 	catalog_close(r.cat);
 	rebuild_free(&r);
 	return rc;
