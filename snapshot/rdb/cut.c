@@ -9,15 +9,16 @@
 
 #define CUT_LETTERS 8 /* letters of a string that are looked at: 95^8 is less than 2^64 */
 
-/* What strings are made of, fewest letters first; the one before the last letter of each is below
- * it. */
+#define CUT_UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define CUT_LOWER "abcdefghijklmnopqrstuvwxyz"
+
+/* What strings are made of, in the order of bytes, fewest letters first. */
 static const char *const cut_alphabets[] = {
     "0123456789",
     "0123456789abcdef",
     "0123456789ABCDEF",
-    "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
-    " !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`"
-    "abcdefghijklmnopqrstuvwxyz{|}~",
+    ("0123456789" CUT_UPPER CUT_LOWER),
+    (" !\"#$%&'()*+,-./0123456789:;<=>?@" CUT_UPPER "[\\]^_`" CUT_LOWER "{|}~"),
 };
 
 /* The letters that come next in a key, behind what it has in common with another. */

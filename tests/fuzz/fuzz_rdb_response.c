@@ -2,6 +2,7 @@
  * Whatever a server answers: what is cut out lies inside the answer and in order, and errors are
  * texts of one line.
  */
+#include "snapshot/rdb/feed.h"
 #include "snapshot/rdb/query.h"
 #include "snapshot/rdb/response.h"
 
@@ -32,6 +33,24 @@ check_key(const struct member_span *document)
 	buf_finish(&out);
 }
 
+/* What a feed says of a document lies inside of its element. */
+static void
+check_feed(const struct member_span *element)
+{
+	struct member_span document;
+	enum feed_word word;
+	struct err e = {0};
+	int rc = feed_read(element, &word, &document, &e);
+
+	require(rc == ERR_OK || ((rc == ERR_FORMAT || rc == ERR_LIMIT) && e.text[0] != '\0'));
+	if (rc != ERR_OK)
+		return;
+	require((document.data != NULL) == (word == FEED_DOCUMENT || word == FEED_DELETION));
+	require(document.data == NULL ||
+		(document.data > element->data &&
+		    document.data + document.len < element->data + element->len));
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -55,6 +74,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		require(value.data + value.len <= data + size);
 		before = value.data + value.len - 1;
 		check_key(&value);
+		check_feed(&value);
 	}
 	require(rc == ERR_END || rc == ERR_FORMAT);
 	return 0;
