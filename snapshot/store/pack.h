@@ -109,6 +109,16 @@ void pack_writer_upper(struct pack_writer *w, const struct key *upper);
  */
 int pack_writer_commit(struct pack_writer *w, struct pack_totals *totals, struct err *e);
 
+/*
+ * pack_writer_stage(w, totals, e), pack_replace(packsfd, pack_id, e):
+ * Write a pack again: finish the file under its temporary name, durably; then let it take the place
+ * of the pack that has its number. What goes between the two, as the commit that both belong to,
+ * may be cut off: pack_replace is repeated then, and does nothing when it has been done. ${w} is
+ * freed, also on failure, and then nothing is left behind.
+ */
+int pack_writer_stage(struct pack_writer *w, struct pack_totals *totals, struct err *e);
+int pack_replace(int packsfd, uint64_t pack_id, struct err *e);
+
 /* pack_writer_abort(w): throw the pack away and free ${w}, which may be NULL. */
 void pack_writer_abort(struct pack_writer *w);
 
@@ -128,6 +138,12 @@ const struct pack_meta *pack_describe(const struct pack *p);
 
 /* pack_count(p): its totals; lives as long as ${p}. */
 const struct pack_totals *pack_count(const struct pack *p);
+
+/*
+ * pack_is_stale(p): whether gc has removed or replaced the file since it was opened. It can still
+ * be read.
+ */
+bool pack_is_stale(const struct pack *p);
 
 /* pack_memory(p): bytes of memory that ${p} holds. */
 size_t pack_memory(const struct pack *p);

@@ -182,6 +182,12 @@ pack_count(const struct pack *p)
 	return &p->totals;
 }
 
+bool
+pack_is_stale(const struct pack *p)
+{
+	return packfile_is_unlinked(p->file);
+}
+
 size_t
 pack_memory(const struct pack *p)
 {
@@ -196,6 +202,12 @@ int
 pack_remove(int packsfd, uint64_t pack_id, struct err *e)
 {
 	return packfile_remove(packsfd, PACKFILE_PACK, pack_id, e);
+}
+
+int
+pack_replace(int packsfd, uint64_t pack_id, struct err *e)
+{
+	return packfile_replace(packsfd, PACKFILE_PACK, pack_id, e);
 }
 
 int

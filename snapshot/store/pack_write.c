@@ -335,8 +335,10 @@ writer_end(struct pack_writer *w, struct err *e)
 	return rc;
 }
 
-int
-pack_writer_commit(struct pack_writer *w, struct pack_totals *totals, struct err *e)
+/* Finish the file and hand it to ${place}. */
+static int
+writer_finish(struct pack_writer *w, int (*place)(struct packfile_writer *file, struct err *e),
+    struct pack_totals *totals, struct err *e)
 {
 	struct pack_totals sum;
 	int rc = w->failed;
@@ -357,11 +359,23 @@ pack_writer_commit(struct pack_writer *w, struct pack_totals *totals, struct err
 	    .bytes = packfile_size(w->file),
 	    .raw_bytes = w->footer.raw_bytes,
 	    .frames = w->footer.frames};
-	rc = packfile_commit(w->file, e);
+	rc = place(w->file, e);
 	writer_free(w);
 	if (rc == ERR_OK)
 		*totals = sum;
 	return rc;
+}
+
+int
+pack_writer_commit(struct pack_writer *w, struct pack_totals *totals, struct err *e)
+{
+	return writer_finish(w, packfile_commit, totals, e);
+}
+
+int
+pack_writer_stage(struct pack_writer *w, struct pack_totals *totals, struct err *e)
+{
+	return writer_finish(w, packfile_stage, totals, e);
 }
 
 void

@@ -28,8 +28,10 @@
 #define PACKFILE_SHIFT 10      /* bits of a number that its subdirectory does not show */
 #define PACKFILE_TEMP ".tmp-"  /* how the names of unfinished files begin */
 
-static const char *const packfile_suffix[] = {
-    [PACKFILE_PACK] = "pack", [PACKFILE_DICTIONARY] = "dict", [PACKFILE_RUN] = "run"};
+static const char *const packfile_suffix[] = {[PACKFILE_PACK] = "pack",
+    [PACKFILE_DICTIONARY] = "dict",
+    [PACKFILE_RUN] = "run",
+    [PACKFILE_MARKER] = "gone"};
 
 /* A file's names, all below packs/. */
 struct packfile_names {
@@ -64,8 +66,10 @@ packfile_id_valid(uint64_t id)
 const char *
 packfile_what(enum packfile_kind kind, uint64_t id, char out[PACKFILE_WHAT])
 {
-	static const char *const names[] = {
-	    [PACKFILE_PACK] = "pack", [PACKFILE_DICTIONARY] = "dictionary", [PACKFILE_RUN] = "run"};
+	static const char *const names[] = {[PACKFILE_PACK] = "pack",
+	    [PACKFILE_DICTIONARY] = "dictionary",
+	    [PACKFILE_RUN] = "run",
+	    [PACKFILE_MARKER] = "marker"};
 
 	snprintf(out, PACKFILE_WHAT, "%s %016" PRIx64, names[kind], id);
 	return out;
@@ -270,6 +274,45 @@ packfile_commit(struct packfile_writer *w, struct err *e)
 	return rc;
 }
 
+int
+packfile_stage(struct packfile_writer *w, struct err *e)
+{
+	int rc = packfile_flush(w, e);
+
+	if (rc == ERR_OK)
+		rc = file_sync(w->fd, w->what, e);
+	if (rc == ERR_OK)
+		rc = file_sync(w->packsfd, "the directory packs", e);
+	if (rc != ERR_OK)
+		unlinkat(w->packsfd, w->names.temp, 0);
+	packfile_writer_free(w);
+	return rc;
+}
+
+int
+packfile_replace(int packsfd, enum packfile_kind kind, uint64_t id, struct err *e)
+{
+	struct packfile_names names;
+	char what[PACKFILE_WHAT];
+	int subfd;
+	int rc = packfile_names_make(kind, id, &names, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	packfile_what(kind, id, what);
+	subfd = openat(packsfd, names.subdir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (subfd < 0)
+		return err_system(e, errno, "cannot open the directory packs/%s", names.subdir);
+	if (renameat(packsfd, names.temp, subfd, names.file) != 0 && errno != ENOENT)
+		rc = err_system(e, errno, "cannot replace %s", what);
+	if (rc == ERR_OK)
+		rc = file_sync(subfd, names.subdir, e);
+	if (rc == ERR_OK)
+		rc = file_sync(packsfd, "the directory packs", e);
+	close(subfd);
+	return rc;
+}
+
 void
 packfile_abort(struct packfile_writer *w)
 {
@@ -331,6 +374,14 @@ uint64_t
 packfile_length(const struct packfile *f)
 {
 	return f->length;
+}
+
+bool
+packfile_is_unlinked(const struct packfile *f)
+{
+	struct stat st;
+
+	return fstat(f->fd, &st) == 0 && st.st_nlink == 0;
 }
 
 int

@@ -1,8 +1,8 @@
 /*
- * The one place through which every byte of a pack, dictionary or run file goes to disk and comes
- * back. Files are named by number below the directory packs/ (thinkback-pack(5)); they are written
- * once, front to back, under a temporary name, and appear under their own name when they are
- * durable. What is above this file sees a plain run of bytes.
+ * The one place through which every byte of a pack, dictionary, run file or marker goes to disk and
+ * comes back. Files are named by number below the directory packs/ (thinkback-pack(5)); they are
+ * written once, front to back, under a temporary name, and appear under their own name when they
+ * are durable. What is above this file sees a plain run of bytes.
  *
  * A struct packfile_writer belongs to one thread at a time; an open struct packfile may be read by
  * any number of threads.
@@ -23,7 +23,7 @@
 struct packfile;
 struct packfile_writer;
 
-enum packfile_kind { PACKFILE_PACK, PACKFILE_DICTIONARY, PACKFILE_RUN };
+enum packfile_kind { PACKFILE_PACK, PACKFILE_DICTIONARY, PACKFILE_RUN, PACKFILE_MARKER };
 
 /* packfile_id_valid(id): whether a file can have this number: 1 to PACKFILE_ID_MAX. */
 bool packfile_id_valid(uint64_t id);
@@ -62,6 +62,16 @@ uint64_t packfile_size(const struct packfile_writer *w);
  */
 int packfile_commit(struct packfile_writer *w, struct err *e);
 
+/*
+ * packfile_stage(w, e), packfile_replace(packsfd, kind, id, e):
+ * Sync the file and leave it under its temporary name, durably; then give it its own name, in place
+ * of the file that has it. In between the machine may stop: a replacement that is not there any
+ * more has taken its place already. ${w} is freed, also on failure, and then nothing is left
+ * behind. Return ERR_OK or a failure.
+ */
+int packfile_stage(struct packfile_writer *w, struct err *e);
+int packfile_replace(int packsfd, enum packfile_kind kind, uint64_t id, struct err *e);
+
 /* packfile_abort(w): throw the file away and free ${w}, which may be NULL. */
 void packfile_abort(struct packfile_writer *w);
 
@@ -78,6 +88,9 @@ void packfile_close(struct packfile *f);
 
 /* packfile_length(f): bytes of the file when it was opened. */
 uint64_t packfile_length(const struct packfile *f);
+
+/* packfile_is_unlinked(f): whether the file has been removed or replaced since it was opened. */
+bool packfile_is_unlinked(const struct packfile *f);
 
 /*
  * packfile_read(f, off, data, len, e):
