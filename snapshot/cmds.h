@@ -5,5 +5,6 @@
 #include "catalog/cmd.h"
 
 extern const struct cmd cmd_snapshot, cmd_check, cmd_restore, cmd_export, cmd_worker, cmd_queue;
+extern const struct cmd cmd_forget, cmd_gc;
 
 #endif
