@@ -101,8 +101,20 @@ catalog_open__without_records(void **state)
 	fixture_finish(f, &b);
 	catalog_close(f->c);
 	f->c = NULL;
-	fixture_sql(
-	    f, "catalog.db", "ALTER TABLE runs DROP COLUMN record; PRAGMA user_version = 1");
+	fixture_sql(f, "catalog.db",
+	    "DROP VIEW snapshot_list; CREATE VIEW snapshot_list AS SELECT id FROM snapshots;"
+	    "DROP INDEX snapshots_of_table; DROP INDEX snapshots_at_date;"
+	    "DROP INDEX snapshots_by_date; DROP INDEX snapshots_by_shards;"
+	    "DROP INDEX snapshots_forgotten;"
+	    "DROP TABLE tags; DROP TABLE forgotten_dates; DROP TABLE leftovers;"
+	    "ALTER TABLE snapshots DROP COLUMN forgotten;"
+	    "ALTER TABLE snapshots DROP COLUMN pinned;"
+	    "CREATE INDEX snapshots_of_table ON snapshots (table_id, complete, id);"
+	    "CREATE UNIQUE INDEX snapshots_at_date ON snapshots (table_id, date)"
+	    " WHERE complete = 1;"
+	    "CREATE INDEX snapshots_by_date ON snapshots (date) WHERE complete = 1;"
+	    "CREATE INDEX snapshots_by_shards ON snapshots (table_id, shards) WHERE complete = 1;"
+	    "ALTER TABLE runs DROP COLUMN record; PRAGMA user_version = 1");
 	assert_err(catalog_open(f->repo, CATALOG_READ, &reader, &f->e), ERR_VERSION, &f->e);
 	assert_err(catalog_open(f->repo, CATALOG_WRITE, &f->c, &f->e), ERR_OK, &f->e);
 	assert_err(snapshots_run_source(f->c, b.run_id, &out, &f->e), ERR_OK, &f->e);
