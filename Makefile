@@ -6,7 +6,7 @@
 #   make           build build/thinkback
 #   make check     unit tests, fuzz corpus, command and mount tests of this build, nothing installed
 #   make check-unit | check-fuzz | check-cli | check-mount       one kind of them
-#   make check-includes | check-headers | check-style | check-man | check-shell
+#   make check-includes | check-headers | check-style | check-man | check-shell | check-cppcheck
 #   make bench     measure reading and taking snapshots, beside other file systems (N, BENCH)
 #   make fuzz TIME=60          run the fuzzers, seconds for each target (clang)
 #   make install | uninstall   honours PREFIX, DESTDIR, SYSCONFDIR, UNITDIR
@@ -140,6 +140,9 @@ check-man:
 	tests/check-man
 check-shell:
 	tests/check-shell
+check-cppcheck:
+	cppcheck --std=c11 --language=c --enable=warning,performance,portability --inline-suppr \
+		--error-exitcode=1 -q -j2 -I. thinkback.c catalog snapshot fs
 
 fuzz:
 	tests/fuzz/run $(TIME)
@@ -178,7 +181,8 @@ uninstall:
 	fs/install uninstall
 
 .PHONY: all check check-unit check-fuzz check-cli check-mount build-tests check-includes \
-	check-headers check-style check-man check-shell fuzz bench bench-tools deps demo test format clean install uninstall
+	check-headers check-style check-man check-shell check-cppcheck \
+	fuzz bench bench-tools deps demo test format clean install uninstall
 .SECONDARY:
 
 -include $(shell find build -name '*.d' 2>/dev/null)
