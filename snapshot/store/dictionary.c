@@ -279,46 +279,15 @@ file_check(const struct buf *file, uint64_t id, const char **why)
 	return ERR_OK;
 }
 
-/* Read the whole file ${f} of dictionary ${id} into ${file} and check it. */
-static int
-file_read(const struct packfile *f, uint64_t id, struct buf *file, struct err *e)
-{
-	uint64_t len = packfile_length(f);
-	char what[PACKFILE_WHAT];
-	const char *why;
-	int rc;
-
-	if (len < DICTIONARY_HEADER + DIGEST_FULL)
-		return packfile_damaged(PACKFILE_DICTIONARY, id, e, "it is cut off");
-	if (len > DICTIONARY_HEADER + DICTIONARY_FILE_MAX + DIGEST_FULL)
-		return packfile_damaged(PACKFILE_DICTIONARY, id, e, "it is too long");
-	if (codec_room(file, (size_t)len) != ERR_OK)
-		return err_nomem(e);
-	rc = packfile_read(f, 0, file->data, (size_t)len, e);
-	if (rc != ERR_OK)
-		return rc;
-	file->len = (size_t)len;
-	rc = file_check(file, id, &why);
-	if (rc == ERR_CORRUPT)
-		return packfile_damaged(PACKFILE_DICTIONARY, id, e, "%s", why);
-	if (rc == ERR_VERSION)
-		return err_set(e, rc,
-		    "%s cannot be read: its format is newer; use a newer thinkback",
-		    packfile_what(PACKFILE_DICTIONARY, id, what));
-	return rc == ERR_OK ? ERR_OK : err_nomem(e);
-}
-
 int
 dictionary_load(int packsfd, uint64_t id, uint64_t *table_id, struct buf *out, struct err *e)
 {
-	struct packfile *f;
+	static const struct packfile_whole whole = {.least = DICTIONARY_HEADER + DIGEST_FULL,
+	    .most = DICTIONARY_HEADER + DICTIONARY_FILE_MAX + DIGEST_FULL,
+	    .check = file_check};
 	struct buf file = {0};
-	int rc = packfile_open(packsfd, PACKFILE_DICTIONARY, id, &f, e);
+	int rc = packfile_load(packsfd, PACKFILE_DICTIONARY, id, &whole, &file, e);
 
-	if (rc != ERR_OK)
-		return rc;
-	rc = file_read(f, id, &file, e);
-	packfile_close(f);
 	if (rc == ERR_OK && buf_append(out, file.data + DICTIONARY_HEADER,
 				file.len - DICTIONARY_HEADER - DIGEST_FULL) != ERR_OK)
 		rc = err_nomem(e);

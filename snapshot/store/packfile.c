@@ -7,8 +7,8 @@
  */
 #include "snapshot/store/packfile.h"
 
-#include "catalog/base/buf.h"
 #include "catalog/base/file.h"
+#include "snapshot/store/codec.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -383,6 +383,49 @@ packfile_read(const struct packfile *f, uint64_t off, void *data, size_t len, st
 	rc = file_read_at(f->fd, data, len, off, packfile_what(f->kind, f->id, what), e);
 	if (rc == ERR_TRUNCATED)
 		return packfile_damaged(f->kind, f->id, e, "it was cut off while in use");
+	return rc;
+}
+
+static int
+packfile_load_open(const struct packfile *f, enum packfile_kind kind, uint64_t id,
+    const struct packfile_whole *whole, struct buf *out, struct err *e)
+{
+	uint64_t len = packfile_length(f);
+	char what[PACKFILE_WHAT];
+	const char *why;
+	int rc;
+
+	if (len < whole->least)
+		return packfile_damaged(kind, id, e, "it is cut off");
+	if (len > whole->most)
+		return packfile_damaged(kind, id, e, "it is too long");
+	if (codec_room(out, (size_t)len) != ERR_OK)
+		return err_nomem(e);
+	rc = packfile_read(f, 0, out->data, (size_t)len, e);
+	if (rc != ERR_OK)
+		return rc;
+	out->len = (size_t)len;
+	rc = whole->check(out, id, &why);
+	if (rc == ERR_CORRUPT)
+		return packfile_damaged(kind, id, e, "%s", why);
+	if (rc == ERR_VERSION)
+		return err_set(e, rc,
+		    "%s cannot be read: its format is newer; use a newer thinkback",
+		    packfile_what(kind, id, what));
+	return rc == ERR_OK ? ERR_OK : err_nomem(e);
+}
+
+int
+packfile_load(int packsfd, enum packfile_kind kind, uint64_t id, const struct packfile_whole *whole,
+    struct buf *out, struct err *e)
+{
+	struct packfile *f;
+	int rc = packfile_open(packsfd, kind, id, &f, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	rc = packfile_load_open(f, kind, id, whole, out, e);
+	packfile_close(f);
 	return rc;
 }
 

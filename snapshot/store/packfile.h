@@ -10,6 +10,7 @@
 #ifndef THINKBACK_STORE_PACKFILE_H
 #define THINKBACK_STORE_PACKFILE_H
 
+#include "catalog/base/buf.h"
 #include "catalog/base/err.h"
 
 #include <stdbool.h>
@@ -95,6 +96,20 @@ uint64_t packfile_length(const struct packfile *f);
  * else a failure.
  */
 int packfile_read(const struct packfile *f, uint64_t off, void *data, size_t len, struct err *e);
+
+/*
+ * packfile_load(packsfd, kind, id, whole, out, e):
+ * Replace ${out} by all bytes of a file of at least whole->least and at most whole->most bytes that
+ * whole->check finds good: it is given these bytes and the number, and answers ERR_OK, ERR_CORRUPT
+ * (${why} says how), ERR_VERSION or ERR_NOMEM. Return ERR_OK; ERR_ABSENT (text set) when there is
+ * none; ERR_CORRUPT, ERR_VERSION, or a failure.
+ */
+struct packfile_whole {
+	uint64_t least, most;
+	int (*check)(const struct buf *file, uint64_t id, const char **why);
+};
+int packfile_load(int packsfd, enum packfile_kind kind, uint64_t id,
+    const struct packfile_whole *whole, struct buf *out, struct err *e);
 
 /*
  * packfile_remove(packsfd, kind, id, e):

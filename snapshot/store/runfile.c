@@ -130,49 +130,18 @@ runfile_check(const struct buf *file, uint64_t id, const char **why)
 	return ERR_OK;
 }
 
-/* Read the whole file ${f} of run ${id} into ${file} and check it. */
-static int
-runfile_read(const struct packfile *f, uint64_t id, struct buf *file, struct err *e)
-{
-	uint64_t len = packfile_length(f);
-	char what[PACKFILE_WHAT];
-	const char *why;
-	int rc;
-
-	if (len < RUNFILE_HEADER + DIGEST_FULL)
-		return packfile_damaged(PACKFILE_RUN, id, e, "it is cut off");
-	if (len > RUNFILE_HEADER + RUNFILE_SOURCE_MAX + RUNFILE_RECORD_MAX + DIGEST_FULL)
-		return packfile_damaged(PACKFILE_RUN, id, e, "it is too long");
-	if (codec_room(file, (size_t)len) != ERR_OK)
-		return err_nomem(e);
-	rc = packfile_read(f, 0, file->data, (size_t)len, e);
-	if (rc != ERR_OK)
-		return rc;
-	file->len = (size_t)len;
-	rc = runfile_check(file, id, &why);
-	if (rc == ERR_CORRUPT)
-		return packfile_damaged(PACKFILE_RUN, id, e, "%s", why);
-	if (rc == ERR_VERSION)
-		return err_set(e, rc,
-		    "%s cannot be read: its format is newer; use a newer thinkback",
-		    packfile_what(PACKFILE_RUN, id, what));
-	return rc == ERR_OK ? ERR_OK : err_nomem(e);
-}
-
 int
 runfile_load(int packsfd, uint64_t id, struct runfile *out, struct err *e)
 {
-	struct packfile *f;
+	static const struct packfile_whole whole = {.least = RUNFILE_HEADER + DIGEST_FULL,
+	    .most = RUNFILE_HEADER + RUNFILE_SOURCE_MAX + RUNFILE_RECORD_MAX + DIGEST_FULL,
+	    .check = runfile_check};
 	struct buf file = {0};
 	const uint8_t *p;
 	int rc;
 
 	runfile_finish(out);
-	rc = packfile_open(packsfd, PACKFILE_RUN, id, &f, e);
-	if (rc != ERR_OK)
-		return rc;
-	rc = runfile_read(f, id, &file, e);
-	packfile_close(f);
+	rc = packfile_load(packsfd, PACKFILE_RUN, id, &whole, &file, e);
 	if (rc == ERR_OK) {
 		size_t source = bytes_get32(file.data + FIELD_SOURCE);
 		p = file.data + RUNFILE_HEADER;

@@ -9,62 +9,13 @@
 #include "snapshot/store/frame.h"
 #include "tests/support/forge.h"
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#define FUZZ_FILE "000000/0000000000000001.pack"
+#include "tests/fuzz/packsdir.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define FUZZ_ID 1         /* number of the pack */
 #define FUZZ_FRAMES 64    /* frames that are read */
 #define FUZZ_LINES 100000 /* lines that are read */
-
-static char fuzz_dir[] = "/dev/shm/thinkback-fuzz-XXXXXX"; /* packs/ */
-static int fuzz_packsfd = -1;                              /* of fuzz_dir */
-
-static const char fuzz_file[] = "000000/0000000000000001.pack";
-
-/* Check what must hold. */
-static void
-fuzz_require(bool condition)
-{
-	if (!condition)
-		abort();
-}
-
-static void
-fuzz_clean(void)
-{
-	unlinkat(fuzz_packsfd, fuzz_file, 0);
-	unlinkat(fuzz_packsfd, "000000", AT_REMOVEDIR);
-	rmdir(fuzz_dir);
-}
-
-static void
-fuzz_setup(void)
-{
-	if (fuzz_packsfd >= 0)
-		return;
-	if (mkdtemp(fuzz_dir) == NULL) {
-		snprintf(fuzz_dir, sizeof(fuzz_dir), "/tmp/thinkback-fuzz-XXXXXX");
-		fuzz_require(mkdtemp(fuzz_dir) != NULL);
-	}
-	fuzz_packsfd = open(fuzz_dir, O_RDONLY | O_DIRECTORY);
-	fuzz_require(fuzz_packsfd >= 0 && mkdirat(fuzz_packsfd, "000000", 0700) == 0);
-	atexit(fuzz_clean);
-}
-
-static void
-fuzz_write(const uint8_t *data, size_t size)
-{
-	int fd;
-
-	unlinkat(fuzz_packsfd, fuzz_file, 0);
-	fd = openat(fuzz_packsfd, fuzz_file, O_WRONLY | O_CREAT | O_EXCL, 0600);
-	fuzz_require(fd >= 0 && write(fd, data, size) == (ssize_t)size);
-	close(fd);
-}
 
 /* ---- making files ---- */
 
