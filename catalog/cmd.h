@@ -109,4 +109,11 @@ void cmd_progress_show(
     struct cmd_progress *p, uint64_t done, uint64_t total, uint64_t items, const char *unit);
 void cmd_progress_end(struct cmd_progress *p);
 
+/*
+ * cmd_problem(env, p, text):
+ * Tell of something that was found damaged or lost, where the bar was: a line of cmd_error, and
+ * with --json an event "problem" on stdout.
+ */
+void cmd_problem(const struct cmd_env *env, struct cmd_progress *p, const char *text);
+
 #endif

@@ -69,3 +69,15 @@ cmd_progress_end(struct cmd_progress *p)
 		fputs("\r\033[K", stderr);
 	p->on = false;
 }
+
+void
+cmd_problem(const struct cmd_env *env, struct cmd_progress *p, const char *text)
+{
+	struct buf line = {0};
+
+	cmd_progress_end(p);
+	cmd_error(env, "%s", text);
+	if (env->json && cmd_json_string(&line, text) == ERR_OK && buf_str(&line) != NULL)
+		printf("{\"event\":\"problem\",\"text\":%s}\n", (const char *)line.data);
+	buf_finish(&line);
+}

@@ -17,13 +17,8 @@ static void
 show_problem(void *arg, const char *text)
 {
 	struct check_view *v = arg;
-	struct buf line = {0};
 
-	cmd_progress_end(&v->progress);
-	cmd_error(v->env, "%s", text);
-	if (v->env->json && cmd_json_string(&line, text) == ERR_OK && buf_str(&line) != NULL)
-		printf("{\"event\":\"problem\",\"text\":%s}\n", (const char *)line.data);
-	buf_finish(&line);
+	cmd_problem(v->env, &v->progress, text);
 }
 
 static void
