@@ -317,6 +317,18 @@ describe_info(
 }
 
 int
+describe_same(struct connection *c, const struct query_table *t, const char *id, struct err *e)
+{
+	struct describe now = {0};
+	int rc = describe_info(c, t, &now, e);
+
+	if (rc == ERR_OK && strcmp(now.id, id) != 0)
+		rc = err_set(e, ERR_ABSENT, "it was dropped and made anew while it was read");
+	describe_finish(&now);
+	return rc;
+}
+
+int
 describe_table(struct connection *c, const struct query_table *t, bool admin, const struct log *log,
     struct describe *out, struct err *e)
 {

@@ -31,6 +31,13 @@ int describe_info(
     struct connection *c, const struct query_table *t, struct describe *out, struct err *e);
 
 /*
+ * describe_same(c, t, id, e):
+ * Make sure that the table is the one that had ${id}. Return ERR_OK; ERR_ABSENT when it was dropped
+ * and made anew, or is not there; else as describe_info.
+ */
+int describe_same(struct connection *c, const struct query_table *t, const char *id, struct err *e);
+
+/*
  * describe_table(c, t, admin, log, out, e):
  * Ask for everything. What the user may not see is left out; a write hook that is not seen is told
  * to

@@ -414,15 +414,11 @@ live_range_document(
 static int
 live_same_table(struct live *l, const struct query_table *t, struct err *e)
 {
-	struct describe now = {0};
 	int rc;
 
 	if (!l->again)
 		return ERR_OK;
-	rc = describe_info(l->c, t, &now, e);
-	if (rc == ERR_OK && strcmp(now.id, l->table.id) != 0)
-		rc = err_set(e, ERR_ABSENT, "it was dropped and made anew while it was read");
-	describe_finish(&now);
+	rc = describe_same(l->c, t, l->table.id, e);
 	l->again = rc != ERR_OK;
 	return rc;
 }

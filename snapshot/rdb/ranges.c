@@ -298,12 +298,8 @@ line_failed(struct ranges *r, struct line *line, int rc, const struct err *e)
 static int
 ranges_same(struct ranges *r, struct connection *c, struct err *e)
 {
-	struct describe now = {0};
-	int rc = describe_info(c, &r->table.table, &now, e);
+	int rc = describe_same(c, &r->table.table, r->table.id, e);
 
-	if (rc == ERR_OK && strcmp(now.id, r->table.id) != 0)
-		rc = err_set(e, ERR_ABSENT, "it was dropped and made anew while it was read");
-	describe_finish(&now);
 	r->unsure = rc != ERR_OK;
 	return rc;
 }
