@@ -5,7 +5,8 @@
 #
 #   make           build build/thinkback
 #   make check     unit tests, fuzz corpus, command and mount tests of this build, nothing installed
-#   make check-unit | check-fuzz | check-cli | check-mount       one kind of them
+#   make check-unit | check-fuzz | check-cli | check-mount | check-crash    one kind of them
+#   make crash      kill, fail and cut the power at every single call, not at a sample of them
 #   make check-includes | check-headers | check-style | check-man | check-shell
 #   make bench     measure reading and taking snapshots, beside other file systems (N, BENCH)
 #   make fuzz TIME=60          run the fuzzers, seconds for each target (clang)
@@ -99,6 +100,7 @@ FUZZ_SRC = $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_REPLAY = $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%-replay,$(FUZZ_SRC))
 HELPERS = $(patsubst tests/mount/%.c,$(B)/tests/mount/%,$(wildcard tests/mount/*.c))
 LIVE = $(patsubst tests/live/%.c,$(B)/tests/live/%,$(wildcard tests/live/*.c))
+CRASH = $(B)/tests/crash/shim.so $(B)/tests/crash/replay
 
 $(UNIT): $(B)/tests/%: $(B)/tests/%.o $(SUPPORT) $(LIBS)
 	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka -lm
@@ -116,10 +118,20 @@ $(BENCH_TOOLS): $(B)/tests/bench/%: $(B)/tests/bench/%.o
 $(LIVE): $(B)/tests/live/%: $(B)/tests/live/%.o $(LIBS)
 	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
 
+$(B)/tests/crash/replay: $(B)/tests/crash/replay.o
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^
+
+# It goes in front of libc in a process of its own: no sanitizer, and not position-independent as a
+# program is.
+$(B)/tests/crash/shim.so: tests/crash/shim.c
+	@mkdir -p $(dir $@)
+	$(call say,LD)$(CC) -std=c11 -D_GNU_SOURCE $(WARN) $(CFLAGS) -fPIC -shared -pthread -o $@ $<
+
 RUN = THINKBACK=$(abspath $(B))/thinkback BUILD=$(abspath $(B)) T='$(T)' tests/run
 
-check: $(B)/thinkback $(UNIT) $(FUZZ_REPLAY) $(HELPERS)
-	$(RUN) unit fuzz cli mount
+# A sanitizer puts itself in front of libc, as the crash sweeps do: they are for plain builds.
+check: $(B)/thinkback $(UNIT) $(FUZZ_REPLAY) $(HELPERS) $(if $(SAN),,$(CRASH))
+	$(RUN) unit fuzz cli mount $(if $(SAN),,crash)
 check-unit: $(UNIT)
 	$(RUN) unit
 check-fuzz: $(FUZZ_REPLAY)
@@ -128,7 +140,11 @@ check-cli: $(B)/thinkback
 	$(RUN) cli
 check-mount: $(B)/thinkback $(HELPERS)
 	$(RUN) mount
-build-tests: $(B)/thinkback $(UNIT) $(FUZZ_REPLAY) $(HELPERS) $(LIVE)
+check-crash: $(B)/thinkback $(CRASH)
+	$(RUN) crash
+crash: $(B)/thinkback $(CRASH)
+	THINKBACK_CRASH=full SCRIPT_TIMEOUT=7200 $(RUN) crash
+build-tests: $(B)/thinkback $(UNIT) $(FUZZ_REPLAY) $(HELPERS) $(LIVE) $(if $(SAN),,$(CRASH))
 
 check-includes:
 	tests/check-includes
@@ -177,7 +193,7 @@ uninstall:
 	DOCDIR='$(DOCDIR)' SBINDIR='$(SBINDIR)' UNITDIR='$(UNITDIR)' SYSCONFDIR='$(SYSCONFDIR)' \
 	fs/install uninstall
 
-.PHONY: all check check-unit check-fuzz check-cli check-mount build-tests check-includes \
+.PHONY: all check check-unit check-fuzz check-cli check-mount check-crash crash build-tests check-includes \
 	check-headers check-style check-man check-shell fuzz bench bench-tools deps demo test format clean install uninstall
 .SECONDARY:
 
