@@ -445,14 +445,15 @@ packfile_remove(int packsfd, enum packfile_kind kind, uint64_t id, struct err *e
 	if (unlinkat(packsfd, names.temp, 0) != 0 && errno != ENOENT)
 		return err_system(e, errno, "cannot remove the unfinished file of %s", what);
 	subfd = openat(packsfd, names.subdir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	/* What is gone may have been removed by somebody who did not come to sync that. */
 	if (subfd < 0 && errno == ENOENT)
-		return ERR_OK;
+		return file_sync(packsfd, "the directory packs", e);
 	if (subfd < 0)
 		return err_system(e, errno, "cannot open the directory packs/%s", names.subdir);
-	if (unlinkat(subfd, names.file, 0) == 0)
-		rc = file_sync(subfd, names.subdir, e);
-	else if (errno != ENOENT)
+	if (unlinkat(subfd, names.file, 0) != 0 && errno != ENOENT)
 		rc = err_system(e, errno, "cannot remove %s", what);
+	else
+		rc = file_sync(subfd, names.subdir, e);
 	close(subfd);
 	return rc;
 }
