@@ -33,6 +33,11 @@ static const char DICTIONARY_LATEST_SQL[] = "SELECT id, table_id, documents FROM
 static const char DICTIONARY_NEXT_SQL[] = "SELECT id, table_id, documents FROM dictionaries"
 					  " WHERE id > ?1 ORDER BY id LIMIT 1";
 static const char DICTIONARY_BYTES_SQL[] = "SELECT bytes FROM dictionaries WHERE id = ?1";
+static const char LAST_SQL[] = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = ?1";
+static const char RAISE_SQL[] = "UPDATE sqlite_sequence SET seq = ?2 WHERE name = ?1 AND seq < ?2";
+static const char RAISE_NEW_SQL[] =
+    "INSERT INTO sqlite_sequence (name, seq) SELECT ?1, ?2"
+    " WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = ?1)";
 
 /* The number that the row inserted last got; it must fit into inode numbers. */
 static int
@@ -254,4 +259,49 @@ packs_dictionary_bytes(struct catalog *c, int64_t id, struct buf *out, struct er
 
 	db_bind_int(q, 1, id);
 	return db_append(q, ERR_ABSENT, out, e);
+}
+
+/* ---- numbers ---- */
+
+int
+packs_last(struct catalog *c, int64_t *out, struct err *e)
+{
+	struct db_query *q = db_query(c->db, LAST_SQL);
+	int rc;
+
+	db_bind_text(q, 1, "packs");
+	rc = db_step(q, e);
+	if (rc == ERR_END || (rc == ERR_OK && !db_int(q, 0, 0, INT64_MAX, out)))
+		rc = db_damaged(c->db, e, "the last number of packs is out of range");
+	db_reset(q);
+	return rc;
+}
+
+/* Let the next number of ${table} be over ${last}. */
+static int
+packs_raise(struct catalog *c, const char *table, int64_t last, struct err *e)
+{
+	static const char *const steps[] = {RAISE_SQL, RAISE_NEW_SQL};
+	int rc = ERR_OK;
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && rc == ERR_OK && last > 0; i++) {
+		struct db_query *q = db_query(c->db, steps[i]);
+		db_bind_text(q, 1, table);
+		db_bind_int(q, 2, last);
+		rc = db_run(q, NULL, e);
+	}
+	return rc;
+}
+
+int
+packs_reserve(
+    struct catalog *c, int64_t pack_id, int64_t dictionary_id, int64_t snapshot_id, struct err *e)
+{
+	int rc = db_need_transaction(c->db, e);
+
+	if (rc == ERR_OK)
+		rc = packs_raise(c, "packs", pack_id, e);
+	if (rc == ERR_OK)
+		rc = packs_raise(c, "dictionaries", dictionary_id, e);
+	return rc == ERR_OK ? packs_raise(c, "snapshots", snapshot_id, e) : rc;
 }

@@ -96,4 +96,15 @@ int packs_dictionary_next(
  */
 int packs_dictionary_bytes(struct catalog *c, int64_t id, struct buf *out, struct err *e);
 
+/* packs_last(c, out, e): the highest number that a pack has ever got; 0: none. */
+int packs_last(struct catalog *c, int64_t *out, struct err *e);
+
+/*
+ * packs_reserve(c, pack_id, dictionary_id, snapshot_id, e):
+ * Never give out these numbers of packs, dictionaries and snapshots, nor lower ones. Needs a
+ * transaction, which goes on disk with the next durable one.
+ */
+int packs_reserve(
+    struct catalog *c, int64_t pack_id, int64_t dictionary_id, int64_t snapshot_id, struct err *e);
+
 #endif

@@ -54,6 +54,8 @@ capture_open(const struct repo *repo, const struct log *log, struct capture **ou
 		rc = capture_take_back(c, 0, e);
 	if (rc == ERR_OK)
 		rc = pack_clean(repo->packsfd, e);
+	if (rc == ERR_OK)
+		rc = capture_strays(c, e);
 	if (rc != ERR_OK) {
 		capture_close(c);
 		return rc;

@@ -124,4 +124,11 @@ int capture_build(struct capture *c, struct capture_table *t, const struct captu
 /* capture_take_back(c, snapshot_id, e): remove an invisible snapshot (0: all) and its packs. */
 int capture_take_back(struct capture *c, int64_t snapshot_id, struct err *e);
 
+/*
+ * capture_strays(c, e):
+ * See whether packs/ has packs that are newer than the catalogue: it may be an older copy. They are
+ * left alone, and their numbers are not given out again. Return ERR_OK or a failure.
+ */
+int capture_strays(struct capture *c, struct err *e);
+
 #endif

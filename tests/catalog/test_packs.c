@@ -122,6 +122,38 @@ packs_begin__numbers_end_and_never_return(void **state)
 }
 
 static void
+packs_reserve__the_next_number_is_over_it(void **state)
+{
+	struct fixture *f = *state;
+	struct fixture_build a, b;
+	int64_t id, last = 77;
+
+	assert_err(packs_last(f->c, &last, &f->e), ERR_OK, &f->e);
+	assert_int_equal(last, 0);
+	assert_err(packs_reserve(f->c, 10, 20, 30, &f->e), ERR_BUG, &f->e);
+	/* Also where no number was given out yet. */
+	assert_err(catalog_begin(f->c, &f->e), ERR_OK, &f->e);
+	assert_err(packs_reserve(f->c, 10, 20, 0, &f->e), ERR_OK, &f->e);
+	assert_err(catalog_commit(f->c, true, &f->e), ERR_OK, &f->e);
+	fixture_start(f, "orders", 100, &a);
+	assert_err(catalog_commit(f->c, false, &f->e), ERR_OK, &f->e);
+	assert_int_equal(a.id, 1);
+	assert_int_equal(a.pack_id, 11);
+	assert_err(packs_last(f->c, &last, &f->e), ERR_OK, &f->e);
+	assert_int_equal(last, 11);
+	/* Lower ones change nothing. */
+	assert_err(catalog_begin(f->c, &f->e), ERR_OK, &f->e);
+	assert_err(packs_reserve(f->c, 3, 4, 30, &f->e), ERR_OK, &f->e);
+	assert_err(
+	    packs_dictionary_put(f->c, a.table.id, 1, "d", 1, &id, &f->e), ERR_OK, &f->e);
+	assert_int_equal(id, 21);
+	assert_err(catalog_commit(f->c, true, &f->e), ERR_OK, &f->e);
+	fixture_start(f, "users", 100, &b);
+	assert_int_equal(b.id, 31);
+	assert_int_equal(b.pack_id, 12);
+}
+
+static void
 packs_total__of_complete_snapshots(void **state)
 {
 	struct fixture *f = *state;
@@ -219,6 +251,7 @@ main(void)
 	    FIXTURE_TEST(packs_unfinished_next__in_order_of_packs),
 	    FIXTURE_TEST(packs_begin__only_for_a_snapshot_being_built),
 	    FIXTURE_TEST(packs_begin__numbers_end_and_never_return),
+	    FIXTURE_TEST(packs_reserve__the_next_number_is_over_it),
 	    FIXTURE_TEST(packs_total__of_complete_snapshots),
 	    FIXTURE_TEST(packs_dictionary_latest__newest_of_the_table),
 	    FIXTURE_TEST(packs_get__values_out_of_range_are_damage),
