@@ -2,6 +2,7 @@
 #include "catalog/packs.h"
 
 #include "catalog/catalog_internal.h"
+#include "catalog/remake.h"
 #include "catalog/snapshots.h"
 
 #include <inttypes.h>
@@ -22,7 +23,6 @@ static const char UNFINISHED_SQL[] =
     "SELECT p.id, p.snapshot_id FROM snapshots s CROSS JOIN packs p ON p.snapshot_id = s.id"
     " WHERE s.complete = 0 AND p.id > ?1 ORDER BY p.id LIMIT 1";
 static const char KNOWN_SQL[] = "SELECT 1 FROM packs WHERE id = ?1";
-static const char DICTIONARY_KNOWN_SQL[] = "SELECT 1 FROM dictionaries WHERE id = ?1";
 static const char TOTAL_SQL[] =
     "SELECT coalesce(sum(p.bytes), 0) FROM packs p CROSS JOIN snapshots s"
     " ON s.id = p.snapshot_id AND s.complete = 1";
@@ -34,10 +34,6 @@ static const char DICTIONARY_NEXT_SQL[] = "SELECT id, table_id, documents FROM d
 					  " WHERE id > ?1 ORDER BY id LIMIT 1";
 static const char DICTIONARY_BYTES_SQL[] = "SELECT bytes FROM dictionaries WHERE id = ?1";
 static const char LAST_SQL[] = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = ?1";
-static const char RAISE_SQL[] = "UPDATE sqlite_sequence SET seq = ?2 WHERE name = ?1 AND seq < ?2";
-static const char RAISE_NEW_SQL[] =
-    "INSERT INTO sqlite_sequence (name, seq) SELECT ?1, ?2"
-    " WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = ?1)";
 
 /* The number that the row inserted last got; it must fit into inode numbers. */
 static int
@@ -161,28 +157,16 @@ packs_unfinished_next(
 	return rc;
 }
 
-static int
-packs_has(struct catalog *c, const char *sql, int64_t id, struct err *e)
+int
+packs_known(struct catalog *c, int64_t id, struct err *e)
 {
-	struct db_query *q = db_query(c->db, sql);
+	struct db_query *q = db_query(c->db, KNOWN_SQL);
 	int rc;
 
 	db_bind_int(q, 1, id);
 	rc = db_step(q, e);
 	db_reset(q);
 	return rc == ERR_END ? ERR_ABSENT : rc;
-}
-
-int
-packs_known(struct catalog *c, int64_t id, struct err *e)
-{
-	return packs_has(c, KNOWN_SQL, id, e);
-}
-
-int
-packs_dictionary_known(struct catalog *c, int64_t id, struct err *e)
-{
-	return packs_has(c, DICTIONARY_KNOWN_SQL, id, e);
 }
 
 int
@@ -277,22 +261,6 @@ packs_last(struct catalog *c, int64_t *out, struct err *e)
 	return rc;
 }
 
-/* Let the next number of ${table} be over ${last}. */
-static int
-packs_raise(struct catalog *c, const char *table, int64_t last, struct err *e)
-{
-	static const char *const steps[] = {RAISE_SQL, RAISE_NEW_SQL};
-	int rc = ERR_OK;
-
-	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && rc == ERR_OK && last > 0; i++) {
-		struct db_query *q = db_query(c->db, steps[i]);
-		db_bind_text(q, 1, table);
-		db_bind_int(q, 2, last);
-		rc = db_run(q, NULL, e);
-	}
-	return rc;
-}
-
 int
 packs_reserve(
     struct catalog *c, int64_t pack_id, int64_t dictionary_id, int64_t snapshot_id, struct err *e)
@@ -300,8 +268,8 @@ packs_reserve(
 	int rc = db_need_transaction(c->db, e);
 
 	if (rc == ERR_OK)
-		rc = packs_raise(c, "packs", pack_id, e);
+		rc = remake_sequence(c, "packs", pack_id, e);
 	if (rc == ERR_OK)
-		rc = packs_raise(c, "dictionaries", dictionary_id, e);
-	return rc == ERR_OK ? packs_raise(c, "snapshots", snapshot_id, e) : rc;
+		rc = remake_sequence(c, "dictionaries", dictionary_id, e);
+	return rc == ERR_OK ? remake_sequence(c, "snapshots", snapshot_id, e) : rc;
 }

@@ -61,12 +61,11 @@ int packs_unfinished_next(
     struct catalog *c, int64_t after, int64_t *id, int64_t *snapshot_id, struct err *e);
 
 /*
- * packs_known(c, id, e), packs_dictionary_known(c, id, e):
- * Whether there is a pack, complete or not, or a dictionary of that number: ERR_OK, ERR_ABSENT (no
- * text), or a failure.
+ * packs_known(c, id, e):
+ * Whether there is a pack, complete or not, of that number: ERR_OK, ERR_ABSENT (no text), or a
+ * failure.
  */
 int packs_known(struct catalog *c, int64_t id, struct err *e);
-int packs_dictionary_known(struct catalog *c, int64_t id, struct err *e);
 
 /* packs_total(c, bytes, e): the sum of the sizes of all packs of complete snapshots. */
 int packs_total(struct catalog *c, uint64_t *bytes, struct err *e);

@@ -73,7 +73,7 @@ capture_strays(struct capture *c, struct err *e)
 		return rc;
 	log_line(c->log, LOG_WARNING,
 	    "%s/packs holds newer packs (%" PRIu64 ") than catalog.db knows, which may be an older "
-	    "copy; they are left as they are",
+	    "copy; they are left as they are, and thinkback rebuild takes them in",
 	    c->repo->path, s.packs);
 	return strays_reserve(&s, e);
 }

@@ -144,8 +144,7 @@ packs_reserve__the_next_number_is_over_it(void **state)
 	/* Lower ones change nothing. */
 	assert_err(catalog_begin(f->c, &f->e), ERR_OK, &f->e);
 	assert_err(packs_reserve(f->c, 3, 4, 30, &f->e), ERR_OK, &f->e);
-	assert_err(
-	    packs_dictionary_put(f->c, a.table.id, 1, "d", 1, &id, &f->e), ERR_OK, &f->e);
+	assert_err(packs_dictionary_put(f->c, a.table.id, 1, "d", 1, &id, &f->e), ERR_OK, &f->e);
 	assert_int_equal(id, 21);
 	assert_err(catalog_commit(f->c, true, &f->e), ERR_OK, &f->e);
 	fixture_start(f, "users", 100, &b);
