@@ -8,7 +8,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,26 +121,6 @@ repo_make_lock(int dirfd, const char *path, struct err *e)
 	return rc;
 }
 
-/* The directory that ${path} is in: its new entry must survive a power cut too. */
-static int
-repo_sync_parent(const char *path, struct err *e)
-{
-	char *copy = strdup(path);
-	int rc = ERR_OK;
-	int fd;
-
-	if (copy == NULL)
-		return err_nomem(e);
-	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	/* It need not be readable for us; then there is nothing to sync through. */
-	if (fd >= 0) {
-		rc = file_sync(fd, path, e);
-		close(fd);
-	}
-	free(copy);
-	return rc;
-}
-
 /* The catalogue is made last: a directory without one is no repository. */
 static int
 repo_fill(int dirfd, const char *path, struct err *e)
@@ -156,7 +135,7 @@ repo_fill(int dirfd, const char *path, struct err *e)
 		rc = catalog_create(path, e);
 	if (rc == ERR_OK)
 		rc = file_sync(dirfd, path, e);
-	return rc == ERR_OK ? repo_sync_parent(path, e) : rc;
+	return rc == ERR_OK ? file_sync_parent(path, e) : rc;
 }
 
 static void

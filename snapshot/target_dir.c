@@ -73,7 +73,10 @@ target_dir_lock(struct target_dir *d, struct err *e)
 	return ERR_OK;
 }
 
-/* Open DIR/DB, making it if it is missing. */
+/*
+ * Open DIR/DB, making it if it is missing. Its name is synced also when it is there: whoever made
+ * it may have crashed before that.
+ */
 static int
 target_dir_enter(struct target_dir_batch *b, struct err *e)
 {
@@ -82,14 +85,12 @@ target_dir_enter(struct target_dir_batch *b, struct err *e)
 	struct stat st;
 	int rc;
 
-	if (mkdirat(b->dir->fd, name, 0700) == 0) {
-		b->made = true;
-		rc = file_sync(b->dir->fd, b->dir->path, e);
-		if (rc != ERR_OK)
-			return rc;
-	} else if (errno != EEXIST) {
+	b->made = mkdirat(b->dir->fd, name, 0700) == 0;
+	if (!b->made && errno != EEXIST)
 		return err_system(e, errno, "cannot make %s", path);
-	}
+	rc = file_sync(b->dir->fd, b->dir->path, e);
+	if (rc != ERR_OK)
+		return rc;
 	if (fstatat(b->dir->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(st.st_mode))
 		return err_set(e, ERR_FORMAT, "%s is no directory", path);
 	b->fd = openat(b->dir->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -426,6 +427,9 @@ target_dir_open(const char *path, struct target **out, struct err *e)
 		if (d->fd < 0)
 			rc = err_system(e, errno, "cannot open the target directory %s", path);
 	}
+	/* Before a restore into it counts as done, its own name must be on disk. */
+	if (rc == ERR_OK)
+		rc = file_sync_parent(path, e);
 	if (rc != ERR_OK) {
 		target_dir_close(&d->base);
 		return rc == ERR_ABSENT ? ERR_ARG : rc;

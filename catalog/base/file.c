@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 int
@@ -83,6 +85,24 @@ file_sync(int fd, const char *what, struct err *e)
 	if (fsync(fd) != 0)
 		return err_system(e, errno, "cannot sync %s", what);
 	return ERR_OK;
+}
+
+int
+file_sync_parent(const char *path, struct err *e)
+{
+	char *copy = strdup(path);
+	int rc = ERR_OK;
+	int fd;
+
+	if (copy == NULL)
+		return err_nomem(e);
+	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0) {
+		rc = file_sync(fd, path, e);
+		close(fd);
+	}
+	free(copy);
+	return rc;
 }
 
 /* For file systems without O_TMPFILE: a name that is taken away at once. */

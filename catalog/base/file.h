@@ -43,6 +43,14 @@ int file_read_some(
 int file_sync(int fd, const char *what, struct err *e);
 
 /*
+ * file_sync_parent(path, e):
+ * Sync the directory that ${path} is in, so that its name there survives a power cut. Return
+ * ERR_OK, also when that directory cannot be opened by us: then there is nothing to sync through;
+ * or a failure.
+ */
+int file_sync_parent(const char *path, struct err *e);
+
+/*
  * file_temp(dirfd, fd, e):
  * Open a file without a name in the directory ${dirfd} for reading and writing, mode 0600; it is
  * gone when closed, also after a crash. Sets ${fd}, owned by the caller.
