@@ -29,7 +29,10 @@ struct worker_table {
 
 /* ---- reports ---- */
 
-/* Write down what became of restore ${i}. A lost lease is no failure: another worker has it. */
+/*
+ * Write down what became of restore ${i}. A lost lease is no failure: another worker has it. One
+ * that could not be written down is still open.
+ */
 static int
 worker_report(struct worker *w, size_t i, enum worker_fate fate, const char *reason,
     int64_t not_before, struct err *e)
@@ -40,13 +43,14 @@ worker_report(struct worker *w, size_t i, enum worker_fate fate, const char *rea
 	long long id = r->id;
 	int rc;
 
-	w->fate[i] = fate;
 	if (fate == WORKER_DONE)
 		rc = queue_done(w->queue, r->id, w->owner, now, e);
 	else if (fate == WORKER_FAILED)
 		rc = queue_fail(w->queue, r->id, w->owner, reason, now, e);
 	else
 		rc = queue_give_back(w->queue, r->id, w->owner, reason, now, not_before, e);
+	if (rc == ERR_OK || rc == ERR_WRONG_STATE)
+		w->fate[i] = fate;
 	if (rc == ERR_WRONG_STATE) {
 		log_line(log, LOG_WARNING, "restore %lld of %s.%s: another worker has taken it", id,
 		    r->database, r->table);
