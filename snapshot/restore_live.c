@@ -145,6 +145,7 @@ live_open(struct restore *r, const struct restore_job *job, struct source **out,
 	l->only = l->table;
 	server.only = &l->only;
 	server.n_only = 1;
+	server.key = r->options->only;
 	server.stop = r->options->stop;
 	server.log = r->options->log;
 	return source_open_server(r->target, &server, out, e);

@@ -77,14 +77,15 @@ struct source_server {
 	const char *user;     /* NULL: the one in the address, else "admin" */
 	const void *password; /* NULL: an empty one */
 	size_t password_len;
-	const char *tls_ca;   /* file with the CA certificates to trust; NULL: no TLS */
-	const char *tls_cert; /* file with a client certificate; NULL: none */
-	const char *tls_key;  /* file with its key; NULL: none */
-	bool record;          /* read what the server has besides its tables, for source_record */
-	unsigned clients;     /* connections, up to SOURCE_CLIENTS_MAX; 0: one */
-	bool consistent;      /* read each table as it is at one time, not as it changes */
-	bool read_outdated;   /* let any replica answer, not only primaries; not if consistent */
-	uint64_t max_rate;    /* documents a second, of all connections; 0: as fast as it goes */
+	const char *tls_ca;    /* file with the CA certificates to trust; NULL: no TLS */
+	const char *tls_cert;  /* file with a client certificate; NULL: none */
+	const char *tls_key;   /* file with its key; NULL: none */
+	bool record;           /* read what the server has besides its tables, for source_record */
+	const struct key *key; /* read the document with that primary key alone; NULL: all */
+	unsigned clients;      /* connections, up to SOURCE_CLIENTS_MAX; 0: one */
+	bool consistent;       /* read each table as it is at one time, not as it changes */
+	bool read_outdated;    /* let any replica answer, not only primaries; not if consistent */
+	uint64_t max_rate;     /* documents a second, of all connections; 0: as fast as it goes */
 	/*
 	 * Tell where a table that holds about ${documents} may be cut for several connections: put
 	 * up to ${n} keys that spread evenly over it into ${out}, ascending. Return how many; 0

@@ -351,7 +351,8 @@ live_cuts(struct live *l, const struct query_table *t, struct key *out)
 	unsigned clients = l->server.clients;
 	size_t n = (size_t)clients * LIVE_RANGES, got = 0;
 
-	if (clients == 1 || l->table.documents < (uint64_t)clients * LIVE_SHARE)
+	if (clients == 1 || l->server.key != NULL ||
+	    l->table.documents < (uint64_t)clients * LIVE_SHARE)
 		return 0;
 	if (l->server.cuts != NULL)
 		got = l->server.cuts(
@@ -369,6 +370,7 @@ live_begin_ranges(struct live *l, const struct query_table *t, struct err *e)
 	    .primary_key = (const char *)l->table.primary_key.data,
 	    .id = l->table.id,
 	    .outdated = l->server.read_outdated,
+	    .only = l->server.key,
 	    .batch = l->server.max_rate};
 	struct key *cuts = calloc((size_t)l->server.clients * LIVE_RANGES, sizeof(*cuts));
 	int rc;

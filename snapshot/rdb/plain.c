@@ -1,6 +1,7 @@
 /* TCP sockets as streams: the contracts are in plain.h and transport.h. */
 #include "snapshot/rdb/plain.h"
 
+#include "snapshot/rdb/resolve.h"
 #include "snapshot/rdb/wait.h"
 
 #include <errno.h>
@@ -166,10 +167,10 @@ plain_try(const struct addrinfo *a, int64_t deadline, const volatile sig_atomic_
 
 /* Try the addresses of ${list} in turn; the time that is left is shared out among them. */
 static int
-plain_try_all(const struct addrinfo *list, int64_t patience, const volatile sig_atomic_t *stop,
+plain_try_all(const struct addrinfo *list, int64_t deadline, const volatile sig_atomic_t *stop,
     int *fd, struct err *e)
 {
-	int64_t deadline = wait_now() + patience, n = 0;
+	int64_t n = 0;
 	int rc = err_set(e, ERR_IO, "cannot connect: the host has no address");
 
 	for (const struct addrinfo *a = list; a != NULL; a = a->ai_next)
@@ -187,16 +188,15 @@ int
 plain_connect(const struct address *address, int64_t patience, const volatile sig_atomic_t *stop,
     struct transport **out, struct err *e)
 {
-	struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+	int64_t deadline = wait_now() + patience;
 	struct addrinfo *list = NULL;
 	struct err why = {0};
-	int fd = -1, rc;
-	int failed = getaddrinfo(address->host, address->port, &hints, &list);
+	int fd = -1;
+	int rc = resolve_host(address->host, address->port, deadline, stop, &list, e);
 
-	if (failed != 0)
-		return err_set(
-		    e, ERR_IO, "cannot find the host %s: %s", address->host, gai_strerror(failed));
-	rc = plain_try_all(list, patience, stop, &fd, &why);
+	if (rc != ERR_OK)
+		return rc;
+	rc = plain_try_all(list, deadline, stop, &fd, &why);
 	freeaddrinfo(list);
 	if (rc == ERR_INTR)
 		return err_set(e, rc, "%s", why.text);

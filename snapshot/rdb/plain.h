@@ -7,7 +7,8 @@
 
 /*
  * plain_connect(address, patience, stop, out, e):
- * Connect to a server, trying each of the host's addresses (IPv6 and IPv4), within ${patience} ms.
+ * Connect to a server, trying each of the host's addresses (IPv6 and IPv4), within ${patience} ms,
+ * the lookup of its name included.
  * Return ERR_OK and set ${out}, to be closed with transport_close; ERR_IO with a text that says
  * where and why; ERR_INTR; ERR_NOMEM.
  */

@@ -173,8 +173,10 @@ query_range(struct buf *out, const struct query_scan *scan)
 		rc = query_bound(out, scan->to, "[181,[]]");
 	if (rc == ERR_OK)
 		rc = query_around(out, "],{\"index\":", scan->primary_key,
-		    after ? ",\"left_bound\":\"open\"}]" : "}]");
-	return rc;
+		    after ? ",\"left_bound\":\"open\"" : "");
+	if (rc == ERR_OK && scan->with_to)
+		rc = buf_puts(out, ",\"right_bound\":\"closed\"");
+	return rc == ERR_OK ? buf_puts(out, "}]") : rc;
 }
 
 /* Append the query's own options, and close it. */

@@ -27,6 +27,7 @@ struct query_scan {
 	const struct buf *from;  /* start at this key */
 	const struct buf *after; /* start behind this one, whatever from is */
 	const struct buf *to;    /* end before this one */
+	bool with_to;            /* end with it instead */
 	bool outdated;           /* let any replica answer */
 	uint64_t batch;          /* documents in an answer; 0: as the server likes */
 };

@@ -175,6 +175,15 @@ ranges_cut(struct range *before, struct range *behind, const struct key *cut)
 	return rc == ERR_OK ? buf_append(&behind->from, before->to.data, before->to.len) : rc;
 }
 
+/* Let ${range} be ${key} alone. */
+static int
+ranges_only(struct range *range, const struct key *key)
+{
+	int rc = jsonkey_write(key, &range->from);
+
+	return rc == ERR_OK ? buf_append(&range->to, range->from.data, range->from.len) : rc;
+}
+
 int
 ranges_begin(struct ranges *r, const struct ranges_table *table, struct err *e)
 {
@@ -186,12 +195,14 @@ ranges_begin(struct ranges *r, const struct ranges_table *table, struct err *e)
 	if (r->list == NULL)
 		return err_nomem(e);
 	r->n = table->n_cuts + 1;
+	if (table->only != NULL)
+		rc = ranges_only(&r->list[0], table->only);
 	for (size_t i = 0; i < table->n_cuts && rc == ERR_OK; i++)
 		rc = ranges_cut(&r->list[i], &r->list[i + 1], &table->cuts[i]);
 	if (rc == ERR_NOMEM)
 		return err_nomem(e);
 	return rc == ERR_OK ? ERR_OK
-			    : err_set(e, ERR_BUG, "a table is to be cut at what is no key");
+			    : err_set(e, ERR_BUG, "a table is to be read by what is no key");
 }
 
 void
@@ -313,6 +324,7 @@ line_ask(struct ranges *r, struct line *line, struct err *e)
 	    .from = &line->range->from,
 	    .after = &line->range->after,
 	    .to = &line->range->to,
+	    .with_to = r->table.only != NULL,
 	    .outdated = r->table.outdated,
 	    .batch = r->table.batch};
 	int rc = r->unsure ? ranges_same(r, line->c, e) : ERR_OK;

@@ -26,7 +26,8 @@ struct ranges_options {
 	const struct log *log; /* told of what is tried again */
 };
 
-/* What to read. What it points to must live until ranges_end, but for cuts. */
+/* What to read. What it points to must live until ranges_end, but for its
+ * keys. */
 struct ranges_table {
 	struct query_table table;
 	const char *name;        /* of the table, for messages */
@@ -34,6 +35,7 @@ struct ranges_table {
 	const char *id;          /* describe.h's: a table with another one is another table */
 	bool outdated;           /* let any replica answer */
 	uint64_t batch;          /* documents in an answer; 0: as the server likes */
+	const struct key *only;  /* the one key that is read, without cuts; NULL: all */
 	const struct key *cuts;  /* keys, strictly ascending: each begins a range */
 	size_t n_cuts;
 };

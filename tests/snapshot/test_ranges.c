@@ -234,7 +234,8 @@ world_scan(struct world *w, unsigned connection, const char *query, struct buf *
 		bounds = element(range, 1);
 		c->next = world_bound(
 		    w, element(bounds, 1), strstr(query, "\"left_bound\":\"open\"") != NULL);
-		c->end = world_bound(w, element(bounds, 2), false);
+		c->end = world_bound(
+		    w, element(bounds, 2), strstr(query, "\"right_bound\":\"closed\"") != NULL);
 	}
 	w->scans++;
 	world_part(w, c, out);
@@ -610,6 +611,24 @@ ranges__a_table_made_anew_between_two(void **state)
 	assert_non_null(strstr((const char *)w->bad.data, "it was dropped and made anew"));
 }
 
+/* With a key nothing else is asked for, however large the table and many the clients. */
+static void
+key__alone(void **state)
+{
+	struct world *w = *state;
+	unsigned seen = 0;
+
+	world_keys(w, 1000, make_string);
+	w->options.cuts = world_cuts;
+	w->options.key = &w->keys[500];
+	assert_true(world_read(w));
+	for (size_t i = 0; i < w->n; i++)
+		seen += w->seen[i];
+	assert_int_equal(seen, 1);
+	assert_int_equal(w->seen[500], 1);
+	assert_int_equal(w->scans, 1);
+}
+
 int
 main(void)
 {
@@ -631,6 +650,7 @@ main(void)
 	    RANGES(ranges__replicas_are_waited_for),
 	    RANGES(ranges__fewer_connections_will_do),
 	    RANGES(ranges__a_table_made_anew_between_two),
+	    RANGES(key__alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL) != 0;

@@ -474,6 +474,13 @@ query__scans(void **state)
 	    "[1,[41,[[182,[[15,[[14,[\"d\"]],\"t\"],{\"read_mode\":\"outdated\"}],\"k\","
 	    "[181,[]]],{\"index\":\"i\\\"d\",\"left_bound\":\"open\"}]],{\"index\":\"i\\\"d\"}],"
 	    "{\"max_batch_rows\":7}]");
+	buf_clear(&out);
+	scan = (struct query_scan){
+	    .table = {"d", "t"}, .primary_key = "id", .from = &last, .to = &last, .with_to = true};
+	assert_int_equal(query_scan(&out, &scan), ERR_OK);
+	assert_text(out.data, out.len,
+	    "[1,[41,[[182,[[15,[[14,[\"d\"]],\"t\"]],\"k\",\"k\"],{\"index\":\"id\","
+	    "\"right_bound\":\"closed\"}]],{\"index\":\"id\"}]]");
 	buf_finish(&last);
 	buf_finish(&out);
 }
