@@ -142,7 +142,9 @@ cmd_queue_row(struct cmd_queue_call *c, const struct queue_restore *r, const cha
 	printf("%6" PRId64 "  %-9s  %-24s  %-*s %10" PRIu64 " %10s %6s  %s\n", r->id,
 	    queue_state_name(r->state), table, cmd_queue_width(name, 32), name, r->documents,
 	    num_size_text(r->bytes, size), cmd_queue_age(r->created, age),
-	    error[0] != '\0' ? error : "-");
+	    error[0] != '\0' ? error
+	    : r->undone != 0 ? "undone"
+			     : "-");
 }
 
 static void

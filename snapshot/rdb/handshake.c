@@ -52,9 +52,7 @@ handshake_stranger(const struct handshake *h, struct err *e)
 	const struct buf *raw = &h->raw;
 
 	if (raw->len == 0)
-		return err_set(e, ERR_IO,
-		    "the server ended the connection without an answer; if it wants TLS, name the "
-		    "file with its CA by --tls-cert, else see whether this is its driver port");
+		return err_set(e, ERR_IO, "the server ended the connection without an answer");
 	if (raw->data[0] == 0x15 || raw->data[0] == 0x16)
 		return err_set(
 		    e, ERR_FORMAT, "the server wants TLS: name the file with its CA by --tls-cert");
@@ -216,8 +214,7 @@ handshake_hello(struct handshake *h, char version[HANDSHAKE_VERSION], struct err
 		struct err why = *e;
 		return err_set(e, rc,
 		    "%s; if the server wants TLS, name the file with its CA by --tls-cert, else "
-		    "see "
-		    "whether this is its driver port",
+		    "see whether this is its driver port",
 		    why.text);
 	}
 	if (rc != ERR_OK)

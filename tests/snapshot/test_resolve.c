@@ -111,8 +111,8 @@ names__found(void **state)
 	(void)state;
 
 	resolver_set(false, 0);
-	assert_err(resolve_host("db1", "28015", wait_now() + 60000, NULL, &list, NULL), ERR_OK,
-	    NULL);
+	assert_err(
+	    resolve_host("db1", "28015", wait_now() + 60000, NULL, &list, NULL), ERR_OK, NULL);
 	assert_int_equal(resolver.asked, 1);
 	assert_int_equal(ntohs(((struct sockaddr_in6 *)list->ai_addr)->sin6_port), 28015);
 	freeaddrinfo(list);
@@ -138,16 +138,13 @@ names__not_found(void **state)
 	(void)state;
 
 	resolver_set(false, EAI_NONAME);
-	assert_err(
-	    resolve_host("db1", "1", wait_now() + 60000, NULL, &list, &e), ERR_IO, NULL);
+	assert_err(resolve_host("db1", "1", wait_now() + 60000, NULL, &list, &e), ERR_IO, NULL);
 	assert_string_equal(e.text, "cannot find the host db1: Name or service not known");
 	resolver_set(false, EAI_SYSTEM);
-	assert_err(
-	    resolve_host("db1", "1", wait_now() + 60000, NULL, &list, &e), ERR_IO, NULL);
+	assert_err(resolve_host("db1", "1", wait_now() + 60000, NULL, &list, &e), ERR_IO, NULL);
 	assert_string_equal(e.text, "cannot find the host db1: Too many open files");
 	resolver_set(false, EAI_MEMORY);
-	assert_err(
-	    resolve_host("db1", "1", wait_now() + 60000, NULL, &list, &e), ERR_NOMEM, NULL);
+	assert_err(resolve_host("db1", "1", wait_now() + 60000, NULL, &list, &e), ERR_NOMEM, NULL);
 }
 
 /* A resolver that never answers does not hold up a connection, and leaks nothing when it does. */
