@@ -58,7 +58,8 @@ int db_create(const char *path, const struct db_schema *schema, struct err *e);
 /*
  * db_open(path, schema, writable, out, e):
  * Open a database of that kind and, when it is ${writable}, bring an older schema up to date. One
- * that is not can be read while others write, and on a read-only file system. Return ERR_OK and set
+ * that is not can be read while others write, and where nobody can write (a read-only file system,
+ * a directory that is nobody's to write to). Return ERR_OK and set
  * ${out}, to be closed with db_close; ERR_ABSENT when the file is missing; ERR_CORRUPT when it is
  * damaged or of another kind; ERR_VERSION when its schema is newer, or older and not ${writable};
  * ERR_READONLY when ${writable} and it cannot be written; else a failure.
@@ -71,6 +72,13 @@ int db_open(const char *path, const struct db_schema *schema, bool writable, str
  * that is gone when it is closed. To be closed with db_close.
  */
 int db_scratch(const struct db_schema *schema, struct db **out, struct err *e);
+
+/*
+ * db_attach(db, path, e):
+ * Let the statements of ${db}, which is of db_scratch, read the database at ${path} as "old".
+ * Return ERR_OK or as db_open.
+ */
+int db_attach(struct db *db, const char *path, struct err *e);
 
 /* db_close(db): close, rolling back what was not committed; ${db} may be NULL. */
 void db_close(struct db *db);

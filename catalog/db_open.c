@@ -25,6 +25,7 @@
 static const char APPLICATION_SQL[] = "PRAGMA application_id";
 static const char VERSION_SQL[] = "PRAGMA user_version";
 static const char JOURNAL_SQL[] = "PRAGMA journal_mode=WAL";
+static const char ATTACH_SQL[] = "ATTACH ?1 AS old";
 
 /* ---- opening ---- */
 
@@ -51,34 +52,66 @@ db_immutable_uri(const char *path)
 }
 
 /*
- * On a read-only file system the shared memory beside the database cannot be made, so it is opened
- * as a file that nobody changes; commits that still are in the log would be overlooked.
+ * Whether nobody can change what is at ${path}: it is on a read-only file system, or in a directory
+ * that nobody, not even its owner, may write to.
+ */
+static bool
+db_frozen(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *directory = slash == NULL   ? strdup(".")
+			  : slash == path ? strdup("/")
+					  : strndup(path, (size_t)(slash - path));
+	struct statvfs fs;
+	struct stat st;
+	bool frozen = statvfs(path, &fs) == 0 && (fs.f_flag & ST_RDONLY) != 0;
+
+	/* Whoever has all rights may write there all the same. */
+	if (!frozen && directory != NULL && stat(directory, &st) == 0)
+		frozen = (st.st_mode & (S_IWUSR | S_IWGRP | S_IWOTH)) == 0 &&
+			 faccessat(AT_FDCWD, directory, W_OK, AT_EACCESS) != 0;
+	free(directory);
+	return frozen;
+}
+
+/*
+ * Where a database is frozen the shared memory beside it cannot be made, so it is opened as a file
+ * that nobody changes; commits that still are in the log would be overlooked. Return ERR_OK and set
+ * ${uri}, to be freed; ERR_READONLY when there are such; ERR_NOMEM.
  */
 static int
-db_connect_immutable(struct db *db, struct err *e)
+db_frozen_uri(const char *path, char **uri, struct err *e)
 {
-	char *uri = db_immutable_uri(db->path);
 	char *wal = NULL;
 	struct stat st;
 	int rc = ERR_OK;
 
-	if (uri == NULL || asprintf(&wal, "%s-wal", db->path) < 0) {
-		free(uri);
+	if (asprintf(&wal, "%s-wal", path) < 0)
 		return err_nomem(e);
-	}
 	if (stat(wal, &st) == 0 && st.st_size > 0)
 		rc = err_set(e, ERR_READONLY,
-		    "%s is on a read-only file system and %s still holds changes of it; use a copy "
-		    "of the repository that can be written",
-		    db->path, wal);
-	if (rc == ERR_OK) {
-		int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI;
-		int opened = sqlite3_open_v2(uri, &db->sqlite, flags, NULL);
-		rc = opened == SQLITE_OK ? ERR_OK : db_fail(db, opened, e);
-	}
+		    "%s cannot be written, and %s still holds changes of it; use a copy of the "
+		    "repository that can be written",
+		    path, wal);
 	free(wal);
+	if (rc != ERR_OK)
+		return rc;
+	*uri = db_immutable_uri(path);
+	return *uri != NULL ? ERR_OK : err_nomem(e);
+}
+
+static int
+db_connect_frozen(struct db *db, struct err *e)
+{
+	int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI;
+	char *uri;
+	int opened, rc = db_frozen_uri(db->path, &uri, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	opened = sqlite3_open_v2(uri, &db->sqlite, flags, NULL);
 	free(uri);
-	return rc;
+	return opened == SQLITE_OK ? ERR_OK : db_fail(db, opened, e);
 }
 
 /*
@@ -90,11 +123,10 @@ static int
 db_connect(struct db *db, struct err *e)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
-	struct statvfs fs;
 	int rc;
 
-	if (!db->writable && statvfs(db->path, &fs) == 0 && (fs.f_flag & ST_RDONLY) != 0)
-		return db_connect_immutable(db, e);
+	if (!db->writable && db_frozen(db->path))
+		return db_connect_frozen(db, e);
 	rc = sqlite3_open_v2(db->path, &db->sqlite, flags, NULL);
 	if (rc != SQLITE_OK)
 		return db_fail(db, rc, e);
@@ -269,7 +301,8 @@ int
 db_scratch(const struct db_schema *schema, struct db **out, struct err *e)
 {
 	struct db *db;
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+	int flags =
+	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI;
 	int rc = db_allocate("the database to compare with", schema, true, &db, e);
 
 	if (rc != ERR_OK)
@@ -286,6 +319,21 @@ db_scratch(const struct db_schema *schema, struct db **out, struct err *e)
 	}
 	*out = db;
 	return ERR_OK;
+}
+
+int
+db_attach(struct db *db, const char *path, struct err *e)
+{
+	struct db_query *q = db_query(db, ATTACH_SQL);
+	char *uri = NULL;
+	int rc = db_frozen(path) ? db_frozen_uri(path, &uri, e) : ERR_OK;
+
+	if (rc == ERR_OK) {
+		db_bind_text(q, 1, uri != NULL ? uri : path);
+		rc = db_run(q, NULL, e);
+	}
+	free(uri);
+	return rc;
 }
 
 int

@@ -80,7 +80,6 @@ static const char SEQUENCES_COMPARE_SQL[] =
     " FROM main.sqlite_sequence n WHERE NOT EXISTS (SELECT 1 FROM old.sqlite_sequence o"
     "  WHERE o.name = n.name AND typeof(o.seq) = 'integer' AND o.seq >= n.seq"
     "  AND (o.name NOT IN ('packs', 'dictionaries') OR o.seq < 1073741824))";
-static const char ATTACH_SQL[] = "ATTACH ?1 AS old";
 
 int
 remake_scratch(struct catalog **out, struct err *e)
@@ -105,15 +104,12 @@ remake_scratch(struct catalog **out, struct err *e)
 static int
 remake_attach(struct catalog *c, const struct repo *repo, struct err *e)
 {
-	struct db_query *q;
 	char *path = NULL;
 	int rc;
 
 	if (asprintf(&path, "%s/catalog.db", repo->path) < 0)
 		return err_nomem(e);
-	q = db_query(c->db, ATTACH_SQL);
-	db_bind_text(q, 1, path);
-	rc = db_run(q, NULL, e);
+	rc = db_attach(c->db, path, e);
 	free(path);
 	return rc;
 }

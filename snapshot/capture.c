@@ -141,6 +141,13 @@ struct dates {
 	uint64_t wanted, there; /* tables wanted, those that have a snapshot at this very date */
 };
 
+/* Whether the date is that of this machine's clock, not one that stands somewhere. */
+static bool
+run_is_of_now(const struct run *r)
+{
+	return !r->options->has_date && source_kind_of(r->source) == SOURCE_LIVE;
+}
+
 static int
 dates_table(void *arg, const char *database, const char *name)
 {
@@ -174,6 +181,12 @@ dates_table(void *arg, const char *database, const char *name)
 		return rc;
 	date_name(last.date, held);
 	date_name(d->r->purpose.date, own);
+	if (run_is_of_now(d->r))
+		return err_set(d->e, ERR_ORDER,
+		    "the clock says %s, but the repository already holds %s.%s of %s: set the "
+		    "clock "
+		    "right, or forget that snapshot if it was wrong then",
+		    own, database, name, held);
 	return err_set(d->e, ERR_ORDER,
 	    "%s is of %s, but the repository already holds %s.%s of %s: snapshots are taken oldest "
 	    "first",
@@ -556,10 +569,16 @@ static int
 run_date(struct run *r, struct err *e)
 {
 	struct source_run own = source_run(r->source, r->number);
+	int rc;
 
-	if (!r->options->has_date && !own.dated)
+	if (run_is_of_now(r)) {
+		rc = capture_date_now(r->c, r->options->stop, &own.date, e);
+		if (rc != ERR_OK)
+			return rc;
+	} else if (!r->options->has_date && !own.dated) {
 		return err_set(e, ERR_ARG, "%s does not say its date; give it with --at DATE",
 		    r->purpose.source);
+	}
 	r->purpose.date = r->options->has_date ? r->options->date : own.date;
 	r->result->date = r->purpose.date;
 	return ERR_OK;

@@ -131,4 +131,15 @@ int capture_take_back(struct capture *c, int64_t snapshot_id, struct err *e);
  */
 int capture_strays(struct capture *c, struct err *e);
 
+/*
+ * capture_date_now(c, stop, date, e):
+ * The date, in seconds, that a snapshot of now gets. Dates tell snapshots apart and have no parts
+ * of a second: when the newest one is of this very second, or the clock has been set back by a
+ * moment, the next one is waited for. Return ERR_OK and set ${date}, which is before that of the
+ * newest snapshot when the clock is further back; ERR_INTR after *stop (which may be NULL) has
+ * become non-zero; else a failure.
+ */
+int capture_date_now(
+    struct capture *c, const volatile sig_atomic_t *stop, int64_t *date, struct err *e);
+
 #endif

@@ -36,9 +36,9 @@ struct snapshot {
 	const char *source;                 /* label of the one at work */
 	bool live;                          /* it is a server */
 	char storing[2 * TABLES_NAME + 16]; /* what the progress bar says while a table is stored */
-	char date[DATE_NAME];               /* of the run at work */
-	bool headed;                        /* its heading is printed */
-	bool taken, failed;                 /* some tables were; something was not */
+	const struct capture_result *result; /* of the run at work */
+	bool headed;                         /* its heading is printed */
+	bool taken, failed;                  /* some tables were; something was not */
 };
 
 /* ---- output ---- */
@@ -87,11 +87,19 @@ print_json(const char *event, const char *database, const char *table, const cha
 	    table, tail);
 }
 
+/* The date of the run at work, in ${out}. */
+static const char *
+show_date(const struct snapshot *s, char out[DATE_NAME])
+{
+	date_name(s->result->date, out);
+	return out;
+}
+
 static void
 show_table(void *arg, const char *database, const char *table, const struct snapshots_snapshot *t)
 {
 	struct snapshot *s = arg;
-	char size[NUM_SIZE_TEXT], text[512];
+	char date[DATE_NAME], size[NUM_SIZE_TEXT], text[512];
 
 	cmd_progress_end(&s->progress);
 	if (s->env->json) {
@@ -99,15 +107,15 @@ show_table(void *arg, const char *database, const char *table, const struct snap
 		    "\"date\":\"%s\",\"snapshot\":%" PRId64 ",\"shards\":%" PRIu64
 		    ",\"documents\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"new\":%" PRIu64
 		    ",\"changed\":%" PRIu64 ",\"deleted\":%" PRIu64 ",\"stored_bytes\":%" PRIu64,
-		    s->date, t->id, t->shards, t->documents, t->bytes, t->added, t->changed,
-		    t->deleted, t->stored_bytes);
+		    show_date(s, date), t->id, t->shards, t->documents, t->bytes, t->added,
+		    t->changed, t->deleted, t->stored_bytes);
 		print_json("table", database, table, text);
 		return;
 	}
 	if (s->env->verbosity < 0)
 		return;
 	if (!s->headed)
-		printf("%s  %s\n", s->date, s->source);
+		printf("%s  %s\n", show_date(s, date), s->source);
 	s->headed = true;
 	snprintf(text, sizeof(text), "%s.%s", database, table);
 	printf("  %-24s %9" PRIu64 " documents, %" PRIu64 " new, %" PRIu64 " changed, %" PRIu64
@@ -120,12 +128,14 @@ static void
 show_failed(void *arg, const char *database, const char *table, const struct err *e)
 {
 	struct snapshot *s = arg;
+	char date[DATE_NAME];
 	struct buf text = {0};
 
 	cmd_progress_end(&s->progress);
 	s->failed = true;
 	cmd_error(s->env, "%s.%s not taken: %s", database, table, e->text);
-	if (s->env->json && buf_printf(&text, "\"date\":\"%s\",\"error\":", s->date) == ERR_OK &&
+	if (s->env->json &&
+	    buf_printf(&text, "\"date\":\"%s\",\"error\":", show_date(s, date)) == ERR_OK &&
 	    cmd_json_string(&text, e->text) == ERR_OK && buf_str(&text) != NULL)
 		print_json("failed", database, table, (const char *)text.data);
 	buf_finish(&text);
@@ -134,6 +144,7 @@ show_failed(void *arg, const char *database, const char *table, const struct err
 static void
 show_run(struct snapshot *s, const struct capture_result *r)
 {
+	char date[DATE_NAME];
 	struct buf source = {0};
 
 	if (s->env->json && cmd_json_string(&source, s->source) == ERR_OK &&
@@ -141,10 +152,10 @@ show_run(struct snapshot *s, const struct capture_result *r)
 		printf("{\"event\":\"run\",\"source\":%s,\"date\":\"%s\",\"already\":%s,\"tables\":"
 		       "%" PRIu64 ",\"failed\":%" PRIu64 ",\"documents\":%" PRIu64
 		       ",\"new_versions\":%" PRIu64 ",\"stored_bytes\":%" PRIu64 "}\n",
-		    (const char *)source.data, s->date, r->already ? "true" : "false", r->tables,
-		    r->failed, r->documents, r->new_versions, r->stored_bytes);
+		    (const char *)source.data, show_date(s, date), r->already ? "true" : "false",
+		    r->tables, r->failed, r->documents, r->new_versions, r->stored_bytes);
 	else if (!s->env->json && r->already && s->env->verbosity >= 0)
-		printf("%s  %s is in the repository already\n", s->date, s->source);
+		printf("%s  %s is in the repository already\n", show_date(s, date), s->source);
 	buf_finish(&source);
 }
 
@@ -216,7 +227,7 @@ job_run(struct snapshot *s, const struct job *job, struct err *e)
 	s->source = source_label(source);
 	s->live = source_kind_of(source) == SOURCE_LIVE;
 	s->headed = false;
-	date_name(s->live ? source_run(source, job->run).date : job->date, s->date);
+	s->result = &result;
 	cmd_progress_start(&s->progress, s->env, s->source);
 	rc = capture_run(s->capture, source, job->run, &s->options, &result, e);
 	cmd_progress_end(&s->progress);

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define FILE_TEMP_ELSEWHERE "/var/tmp" /* where large files without a name belong */
+
 int
 file_write(int fd, const void *data, size_t len, const char *what, struct err *e)
 {
@@ -128,6 +130,8 @@ int
 file_temp(int dirfd, int *fd, struct err *e)
 {
 	*fd = openat(dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (*fd < 0 && (errno == EROFS || errno == EACCES))
+		*fd = open(FILE_TEMP_ELSEWHERE, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (*fd >= 0)
 		return ERR_OK;
 	if (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT || errno == EINVAL)

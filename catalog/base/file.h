@@ -53,7 +53,8 @@ int file_sync_parent(const char *path, struct err *e);
 /*
  * file_temp(dirfd, fd, e):
  * Open a file without a name in the directory ${dirfd} for reading and writing, mode 0600; it is
- * gone when closed, also after a crash. Sets ${fd}, owned by the caller.
+ * gone when closed, also after a crash. Where nothing can be written it is in /var/tmp. Sets ${fd},
+ * owned by the caller.
  */
 int file_temp(int dirfd, int *fd, struct err *e);
 

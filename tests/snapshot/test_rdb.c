@@ -236,7 +236,7 @@ handshake__strangers(void **state)
 	(void)state;
 
 	memset(endless, '{', sizeof(endless));
-	handshake_stranger("", 0, "if it wants TLS");
+	handshake_stranger("", 0, "without an answer; if the server wants TLS");
 	handshake_stranger(alert, sizeof(alert), "the server wants TLS");
 	handshake_stranger(old, sizeof(old), "unsupported protocol version.?");
 	handshake_stranger("HTTP/1.1 400\r\n", 14, "not the driver port");
