@@ -62,7 +62,8 @@ cmd_worker_exit_code(const struct worker_result *r)
 static int
 cmd_worker_run(const struct cmd_env *env, int argc, char **argv)
 {
-	struct worker_options options = {.stop = &cmd_stop, .parent_fd = -1, .log = &env->log};
+	struct worker_options options = {
+	    .stop = &cmd_stop, .confine = true, .parent_fd = -1, .log = &env->log};
 	struct worker_result result;
 	struct cmd_server server = {0};
 	struct repo *repo;

@@ -10,7 +10,7 @@ killed() {
 	local status=0
 	fresh
 	shimmed "$state" CRASH_HOW="$1" CRASH_AT="$2" || status=$?
-	if [ ! -e "$slot/fired" ]; then
+	if [ ! -s "$slot/fired" ]; then
 		[ "$status" -eq 0 ] || broken "status $status"
 		finished "$state"
 		return

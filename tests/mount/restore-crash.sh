@@ -61,7 +61,7 @@ pid=$!
 soon 20 grep -q written "$work/out" || fail 'nothing written'
 kills "$pid"
 equal "$number" "$(tb queue list --json | wc -l)" 'restores after a kill in the middle'
-equal 'catalog.db lock packs queue.db' "$(find "$repo" -maxdepth 1 -mindepth 1 \
+equal 'catalog.db lock packs queue.db scratch' "$(find "$repo" -maxdepth 1 -mindepth 1 \
 	! -name '*-wal' ! -name '*-shm' -printf '%f\n' | sort | xargs)" 'files in the repository'
 
 # A worker that is killed at random moments: in the end all is there, once.
