@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define MOUNT_THREADS 10
 
@@ -260,6 +261,24 @@ fuse_mount_is_there(const struct fuse_mount *m)
 	return m->mounted && !(poll(&device, 1, 0) == 1 && (device.revents & POLLERR) != 0);
 }
 
+/*
+ * Have libfuse forget the mount without taking it down, which a confined process cannot. It takes
+ * down none whose device is in error: so the device is closed, which ends the connection, and a
+ * pipe that nobody reads takes its place.
+ */
+static void
+fuse_mount_forget(const struct fuse_mount *m)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) != 0)
+		return;
+	close(fds[0]);
+	if (dup2(fds[1], fuse_session_fd(m->session)) >= 0)
+		fuse_session_unmount(m->session);
+	close(fds[1]);
+}
+
 bool
 fuse_mount_free(struct fuse_mount *m)
 {
@@ -269,6 +288,8 @@ fuse_mount_free(struct fuse_mount *m)
 		return false;
 	fuse_watch_stop(m->watch);
 	there = fuse_mount_is_there(m);
+	if (m->mounted)
+		fuse_mount_forget(m);
 	if (m->signals)
 		fuse_remove_signal_handlers(m->session);
 	if (m->session != NULL)
