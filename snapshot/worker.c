@@ -160,8 +160,9 @@ worker_open_target(struct worker *w, const char *target, struct err *e)
 }
 
 /*
- * Leave the worker the queue, temporary files and the target: no pack can be written. Names of
- * servers and certificates are read when there is a connection to make, so reading stays free.
+ * Leave the worker the queue, temporary files and the target: no pack can be written, and the
+ * catalogue, opened behind the wall, only read. Names of servers and certificates are read when
+ * there is a connection to make, so reading stays free.
  */
 static int
 worker_confine(const struct worker *w, const char *target, struct err *e)
@@ -202,13 +203,13 @@ worker_open(struct worker *w, struct err *e)
 	if (rc == ERR_OK)
 		rc = worker_open_target(w, target, e);
 	if (rc == ERR_OK)
-		rc = catalog_open(w->repo, CATALOG_READ, &w->catalog, e);
-	if (rc == ERR_OK)
 		rc = queue_open(w->repo, true, &w->queue, e);
 	if (rc == ERR_OK)
 		rc = repo_scratch(w->repo, &w->scratch, e);
 	if (rc == ERR_OK && w->options->confine)
 		rc = worker_confine(w, target, e);
+	if (rc == ERR_OK)
+		rc = catalog_open(w->repo, CATALOG_READ, &w->catalog, e);
 	buf_finish(&path);
 	return rc;
 }

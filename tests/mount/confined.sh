@@ -13,15 +13,10 @@ orders=$mnt/shop/orders
 has() {
 	equal "$3" "$(awk -v name="$2:" '$1 == name { print $2 }' "/proc/$1/status")" "$2 of process $1"
 }
-# workers: the numbers of the worker's processes.
-workers() {
-	pgrep -f -- "-r $repo worker"
-}
 soon 20 workers >/dev/null || fail 'no worker'
 worker=$(workers)
 filter=0
 grep -qw errno /proc/sys/kernel/seccomp/actions_avail 2>/dev/null && filter=2
-soon 20 grep -q '^NoNewPrivs:[[:space:]]*1' "/proc/$worker/status" || fail 'the worker keeps its privileges'
 for pid in "$daemon" "$worker"; do
 	has "$pid" NoNewPrivs 1
 	soon 20 grep -q "^Seccomp:[[:space:]]*$filter" "/proc/$pid/status" || fail "no filter in $pid"
