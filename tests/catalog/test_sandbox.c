@@ -1,5 +1,8 @@
-/* Tests of catalog/base/sandbox.c and of what a repository lets confined processes do, each in a
- * child. Where the kernel lacks a means, what it would keep away must still work. */
+/*
+ * Tests of catalog/base/sandbox.c and of what a repository lets confined processes do, each in a
+ * child. Where the kernel lacks a means, what it would keep away must still work.
+ * Promises: 8, 9, 10.
+ */
 #include "tests/catalog/fixture.h"
 
 #include "catalog/base/sandbox.h"

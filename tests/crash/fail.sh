@@ -3,6 +3,7 @@
 # The command says so in one line and fails, or was not hurt and did all; nothing is lost, and when
 # all is well again the same command comes to its end. A call that does half of what it was asked for
 # hurts nobody.
+# Promises: 2, 3.
 # shellcheck source=tests/crash/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 

@@ -1,8 +1,8 @@
 #!/bin/bash
 # Confined workers and a live server, with a password and over TLS: what is copied into a mount is
 # restored, and so is what a worker by hand finds. They cannot write the catalogue or a pack.
-# Promises: passwords are nowhere but in the memory of a worker, which is not dumped; a worker can write
-# no pack.
+# Passwords are nowhere but in the memory of a worker, which is not dumped.
+# Promises: 8, 9.
 # shellcheck source=tests/mount/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 # shellcheck source=tests/live/lib.sh

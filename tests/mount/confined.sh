@@ -2,6 +2,7 @@
 # What a mount gives up: the process that serves has no network and no privileges, and of the repository
 # it can write the queue alone; the worker can write no pack. Modes are narrow whatever the umask, and a
 # repository that others could have put there is refused.
+# Promises: 9, 10, 11.
 # shellcheck source=tests/mount/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 umask 000

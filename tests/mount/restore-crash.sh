@@ -1,6 +1,7 @@
 #!/bin/bash
 # What was answered with success survives: the mount is killed right after a close, an fsync, a rename;
 # the worker is killed again and again while it works. Nothing is lost, nothing is half.
+# Promises: 1, 3.
 # shellcheck source=tests/mount/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 repository "$first"
