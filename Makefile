@@ -7,7 +7,7 @@
 #   make check     unit tests, fuzz corpus, command and mount tests of this build, nothing installed
 #   make check-unit | check-fuzz | check-cli | check-mount | check-crash    one kind of them
 #   make crash      kill, fail and cut the power at every single call, not at a sample of them
-#   make check-includes | check-headers | check-style | check-man | check-shell
+#   make check-includes | check-headers | check-style | check-man | check-shell | check-cppcheck
 #   make bench     measure reading and taking snapshots, beside other file systems (N, BENCH)
 #   make fuzz TIME=60          run the fuzzers, seconds for each target (clang)
 #   make install | uninstall   honours PREFIX, DESTDIR, SYSCONFDIR, UNITDIR
@@ -156,6 +156,9 @@ check-man:
 	tests/check-man
 check-shell:
 	tests/check-shell
+check-cppcheck:
+	cppcheck --std=c11 --language=c --enable=warning,performance,portability --inline-suppr \
+		--error-exitcode=1 -q -j2 -I. thinkback.c catalog snapshot fs
 
 fuzz:
 	tests/fuzz/run $(TIME)
@@ -193,8 +196,9 @@ uninstall:
 	DOCDIR='$(DOCDIR)' SBINDIR='$(SBINDIR)' UNITDIR='$(UNITDIR)' SYSCONFDIR='$(SYSCONFDIR)' \
 	fs/install uninstall
 
-.PHONY: all check check-unit check-fuzz check-cli check-mount check-crash crash build-tests check-includes \
-	check-headers check-style check-man check-shell fuzz bench bench-tools deps demo test format clean install uninstall
+.PHONY: all check check-unit check-fuzz check-cli check-mount check-crash crash build-tests \
+	check-includes check-headers check-style check-man check-shell check-cppcheck \
+	fuzz bench bench-tools deps demo test format clean install uninstall
 .SECONDARY:
 
 -include $(shell find build -name '*.d' 2>/dev/null)

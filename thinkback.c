@@ -6,6 +6,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const struct cmd *const commands[] = {
@@ -36,12 +37,14 @@ show_usage(FILE *out)
 	for (size_t i = 0; i < COMMANDS; i++)
 		fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
 	fputs("\n"
-	      "  -r, --repo REPO  the repository (default: THINKBACK_REPO)\n"
-	      "  -q, --quiet      only errors\n"
-	      "  -v, --verbose    more detail\n"
-	      "      --json       output for programs: one JSON object a line\n"
-	      "      --version    show the version\n"
-	      "  -h, --help       show this; with COMMAND, its options\n"
+	      "  -r, --repo REPO      the repository (default: THINKBACK_REPO)\n"
+	      "  -q, --quiet          only errors\n"
+	      "  -v, --verbose        more detail\n"
+	      "      --json           output for programs: one JSON object a line\n"
+	      "      --any-owner      use a repository of another user, or one that others can\n"
+	      "                       write to\n"
+	      "      --version        show the version\n"
+	      "  -h, --help           show this; with COMMAND, its options\n"
 	      "\n"
 	      "thinkback COMMAND --help tells more; the manual is thinkback(1).\n",
 	    out);
@@ -108,7 +111,8 @@ read_options(struct cmd_env *env, int argc, char **argv)
 	static const struct option longs[] = {{"repo", required_argument, NULL, 'r'},
 	    {"quiet", no_argument, NULL, 'q'}, {"verbose", no_argument, NULL, 'v'},
 	    {"json", no_argument, NULL, 'j'}, {"version", no_argument, NULL, 'V'},
-	    {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	    {"help", no_argument, NULL, 'h'}, {"any-owner", no_argument, NULL, 'O'},
+	    {NULL, 0, NULL, 0}};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "+r:qvh", longs, NULL)) != -1) {
@@ -121,6 +125,9 @@ read_options(struct cmd_env *env, int argc, char **argv)
 			break;
 		case 'v':
 			env->verbosity = 1;
+			break;
+		case 'O':
+			env->any_owner = true;
 			break;
 		case 'j':
 			env->json = true;
@@ -147,6 +154,7 @@ fill_env(struct cmd_env *env, char *program)
 	env->repo = getenv("THINKBACK_REPO");
 	if (env->repo != NULL && env->repo[0] == '\0')
 		env->repo = NULL;
+	env->any_owner = getenv("THINKBACK_ANY_OWNER") != NULL;
 	env->program = program;
 	env->err_tty = isatty(STDERR_FILENO) != 0;
 	env->color_err = color && env->err_tty;
@@ -161,6 +169,8 @@ main(int argc, char **argv)
 	const struct cmd *cmd;
 	int code;
 
+	/* Modes come out as they are asked for, and nothing is for others. */
+	umask(077);
 	fill_env(&env, argv[0]);
 	code = read_options(&env, argc, argv);
 	if (code >= 0)

@@ -59,6 +59,20 @@ cmd_usage(const struct cmd_env *env, const struct cmd *cmd, const char *fmt, ...
 }
 
 bool
+cmd_trusts(const struct cmd_env *env, const struct repo *repo)
+{
+	struct err e = {0};
+
+	if (env->any_owner || repo_check_owner(repo, env->repo, &e) == ERR_OK)
+		return true;
+	if (e.code == ERR_DENIED)
+		cmd_error(env, "%s; use it all the same: thinkback --any-owner", e.text);
+	else
+		cmd_fail(env, &e);
+	return false;
+}
+
+bool
 cmd_open(const struct cmd_env *env, const struct cmd *cmd, struct repo **out, int *code)
 {
 	struct err e = {0};
@@ -72,7 +86,12 @@ cmd_open(const struct cmd_env *env, const struct cmd *cmd, struct repo **out, in
 		*code = cmd_fail(env, &e);
 		return false;
 	}
-	return true;
+	if (cmd_trusts(env, *out))
+		return true;
+	repo_close(*out);
+	*out = NULL;
+	*code = CMD_FAILED;
+	return false;
 }
 
 /* The bytes of the character at ${p}, 0 when they are no UTF-8. */

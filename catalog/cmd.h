@@ -26,6 +26,7 @@ enum cmd_exit {
 /* What the global options say. */
 struct cmd_env {
 	const char *repo;    /* -r or THINKBACK_REPO; NULL: not given */
+	bool any_owner;      /* --any-owner or THINKBACK_ANY_OWNER: repo_check_owner is not asked */
 	bool json;           /* --json */
 	int verbosity;       /* -q: -1, -v: 1 */
 	bool color_out;      /* colours on stdout */
@@ -78,6 +79,13 @@ int cmd_usage(const struct cmd_env *env, const struct cmd *cmd, const char *fmt,
  * code and return false.
  */
 bool cmd_open(const struct cmd_env *env, const struct cmd *cmd, struct repo **out, int *code);
+
+/*
+ * cmd_trusts(env, repo):
+ * Whether ${repo}, opened by the path of the global options, may be used: repo_check_owner, or
+ * --any-owner. Prints why not. cmd_open has asked already.
+ */
+bool cmd_trusts(const struct cmd_env *env, const struct repo *repo);
 
 /*
  * cmd_json_string(out, text):

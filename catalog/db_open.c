@@ -153,9 +153,10 @@ db_configure(struct db *db, struct err *e)
 	snprintf(pragmas, sizeof(pragmas),
 	    "PRAGMA foreign_keys=ON; PRAGMA cell_size_check=ON; PRAGMA secure_delete=OFF;"
 	    "PRAGMA cache_size=-%d; PRAGMA journal_size_limit=%d; PRAGMA synchronous=%s;"
-	    "PRAGMA query_only=%s",
+	    "PRAGMA temp_store=%s; PRAGMA query_only=%s",
 	    db->writable ? DB_WRITE_CACHE_KIB : DB_READ_CACHE_KIB, DB_LOG_MAX,
-	    db->schema->durable ? "FULL" : "NORMAL", db->writable ? "OFF" : "ON");
+	    db->schema->durable ? "FULL" : "NORMAL", db->writable ? "DEFAULT" : "MEMORY",
+	    db->writable ? "OFF" : "ON");
 	db->full = db->schema->durable;
 	return db_exec(db, pragmas, e);
 }
@@ -357,7 +358,8 @@ db_merge_log(const char *path, struct err *e)
 	return rc;
 }
 
-/* Merging the log is no duty: whoever is the last to close does it, or the next writer. */
+/* Merging the log is no duty: whoever is the last to close does it, or the next writer. Emptying it
+ * is for a worker, which is confined and can take no file away. */
 void
 db_close(struct db *db)
 {
@@ -367,9 +369,11 @@ db_close(struct db *db)
 		db_rollback(db);
 		for (size_t i = 0; i < DB_STATEMENTS; i++)
 			sqlite3_finalize(db->statements[i].stmt);
-		if (db->writable)
+		if (db->writable) {
+			sqlite3_busy_timeout(db->sqlite, 0);
 			sqlite3_wal_checkpoint_v2(
-			    db->sqlite, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+			    db->sqlite, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+		}
 		sqlite3_close(db->sqlite);
 	}
 	free(db->path);

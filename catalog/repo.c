@@ -16,8 +16,10 @@
 #include <unistd.h>
 
 #define REPO_CATALOG "catalog.db"
+#define REPO_QUEUE "queue.db"
 #define REPO_PACKS "packs"
 #define REPO_LOCK "lock"
+#define REPO_SCRATCH "scratch"
 
 /* ---- creating ---- */
 
@@ -242,6 +244,70 @@ int
 repo_open_packs(const char *path, struct repo **out, struct err *e)
 {
 	return repo_open_any(path, false, out, e);
+}
+
+/* Whether ${path} is a link that somebody else could let lead elsewhere. */
+static bool
+repo_is_foreign_link(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && S_ISLNK(st.st_mode) && st.st_uid != 0 &&
+	       st.st_uid != geteuid();
+}
+
+int
+repo_check_owner(const struct repo *repo, const char *named, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(repo->dirfd, &st) != 0)
+		return err_system(e, errno, "cannot look at %s", repo->path);
+	if (st.st_uid != geteuid())
+		return err_set(e, ERR_DENIED, "%s belongs to the user with number %lu, not to %lu",
+		    repo->path, (unsigned long)st.st_uid, (unsigned long)geteuid());
+	if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		return err_set(e, ERR_DENIED, "%s can be written to by other users", repo->path);
+	if (repo_is_foreign_link(named))
+		return err_set(e, ERR_DENIED, "%s is a link made by another user", named);
+	return ERR_OK;
+}
+
+int
+repo_scratch(const struct repo *repo, int *fd, struct err *e)
+{
+	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
+
+	*fd = openat(repo->dirfd, REPO_SCRATCH, flags);
+	if (*fd < 0 && errno == ENOENT) {
+		if (mkdirat(repo->dirfd, REPO_SCRATCH, 0700) != 0 && errno != EEXIST)
+			return err_system(e, errno, "cannot make %s/" REPO_SCRATCH, repo->path);
+		*fd = openat(repo->dirfd, REPO_SCRATCH, flags);
+	}
+	if (*fd < 0)
+		return err_system(e, errno, "cannot open %s/" REPO_SCRATCH, repo->path);
+	return ERR_OK;
+}
+
+size_t
+repo_paths(const struct repo *repo, bool queue, struct sandbox_path *out)
+{
+	const unsigned write = SANDBOX_READ | SANDBOX_WRITE;
+	const unsigned work = queue ? write : SANDBOX_READ;
+	const struct sandbox_path paths[REPO_PATHS] = {
+	    {repo->dirfd, ".", SANDBOX_READ},
+	    /* These may be links to another disk. */
+	    {repo->dirfd, REPO_PACKS, SANDBOX_READ},
+	    {repo->dirfd, REPO_CATALOG, SANDBOX_READ},
+	    {repo->dirfd, REPO_CATALOG "-shm", write},
+	    {repo->dirfd, REPO_QUEUE, work},
+	    {repo->dirfd, REPO_QUEUE "-wal", work},
+	    {repo->dirfd, REPO_QUEUE "-shm", write},
+	    {repo->dirfd, REPO_SCRATCH, work | (queue ? SANDBOX_MAKE : 0u)},
+	};
+
+	memcpy(out, paths, sizeof(paths));
+	return REPO_PATHS;
 }
 
 void

@@ -1,12 +1,13 @@
 /*
  * thinkback mount: serve the tree. In the background a child does it, forked before anything is
- * open; the parent returns when a listing of the mountpoint has worked. The mount itself opens no
- * network: restores are carried out by a worker, a process of its own.
+ * open; the parent returns when a listing of the mountpoint has worked. Three processes are a
+ * mount: the one that serves, confined; the keeper (cmd_mount_keeper.h); and the worker that it
+ * starts.
  */
 #include "catalog/base/num.h"
 #include "fs/cmd.h"
+#include "fs/cmd_mount_keeper.h"
 #include "fs/cmd_mount_log.h"
-#include "fs/cmd_mount_worker.h"
 #include "fs/fuse_mount.h"
 
 #include <dirent.h>
@@ -40,11 +41,14 @@ struct mount {
 	bool readonly;
 	bool no_worker;
 	bool foreground;
+	bool any_owner;
 	uid_t uid;
 	gid_t gid;
+	mode_t umask;
 	int ready_fd;  /* a newline is written there when the mount can be used; -1: none */
 	int parent_fd; /* the same for our parent, in the background; -1: foreground */
 	struct repo *repo;
+	struct cmd_mount_keeper *keeper;
 	struct log log;         /* goes to stderr, and to syslog once in the background */
 	atomic_bool background; /* stderr is gone */
 	atomic_bool failed;     /* the first listing did not work */
@@ -113,6 +117,19 @@ mount_pass(struct mount *m, const char *option)
 	return rc == ERR_OK;
 }
 
+/* Octal digits of permissions. */
+static bool
+mount_octal(const char *text, mode_t *out)
+{
+	size_t len = strspn(text, "01234567");
+	unsigned long n = strtoul(text, NULL, 8);
+
+	if (len == 0 || len > 4 || text[len] != '\0' || n > 0777)
+		return false;
+	*out = (mode_t)n;
+	return true;
+}
+
 /* One option of -o. Return -1 to go on, else the exit code. */
 static int
 mount_option(struct mount *m, const char *option)
@@ -149,6 +166,12 @@ mount_option(struct mount *m, const char *option)
 		if (num_parse(value, UINT_MAX - 1, &n) != ERR_OK)
 			return cmd_usage(m->env, &cmd_mount, "\"%s\" is no group's number", value);
 		m->gid = (gid_t)n;
+	} else if (mount_value(option, "umask", &value)) {
+		if (!mount_octal(value, &m->umask))
+			return cmd_usage(m->env, &cmd_mount,
+			    "\"%s\" is no umask: octal digits, 777 at most", value);
+	} else if (strcmp(option, "any_owner") == 0) {
+		m->any_owner = true;
 	} else {
 		ok = mount_pass(m, option);
 	}
@@ -355,54 +378,54 @@ mount_ready(void *arg)
 		return NULL;
 	}
 	log_line(&m->log, LOG_DETAIL, "serving %s on %s", m->repo->path, m->mountpoint);
-	if (m->parent_fd >= 0)
+	if (m->parent_fd >= 0) {
+		cmd_mount_keeper_detach(m->keeper);
 		mount_detach(m);
+	}
 	mount_tell(&m->ready_fd);
 	mount_tell(&m->parent_fd);
 	return NULL;
 }
 
-static int
-mount_start_worker(struct mount *m, struct cmd_mount_worker **out, struct err *e)
+/* In the keeper: whoever waits for the mount waits for the process that serves. */
+static void
+mount_keeper_forked(void *arg)
 {
-	struct cmd_mount_worker_options o = {
-	    .program = m->env->program,
-	    .repo = m->repo->path,
-	    .target = m->target,
-	    .password_file = m->password_file,
-	    .tls_cert = m->tls_cert,
-	    .tls_client_cert = m->tls_client_cert,
-	    .tls_client_key = m->tls_client_key,
-	    .verbosity = m->env->verbosity,
-	    .log = &m->log,
-	};
+	struct mount *m = arg;
 
-	return m->readonly || m->no_worker ? ERR_OK : cmd_mount_worker_start(&o, out, e);
+	if (m->ready_fd >= 0)
+		close(m->ready_fd);
+	if (m->parent_fd >= 0)
+		close(m->parent_fd);
+}
+
+static void
+mount_keeper_detach(void *arg)
+{
+	mount_detach(arg);
 }
 
 /* Serve what is mounted until its end. */
 static int
 mount_run(struct mount *m, struct fuse_mount *mount, struct err *e)
 {
-	struct cmd_mount_worker *worker = NULL;
 	sigset_t all, before;
 	pthread_t ready;
 	int failed;
-	int rc = mount_start_worker(m, &worker, e);
+	int rc = fuse_mount_confine(mount, e);
 
+	if (rc == ERR_OK)
+		rc = cmd_mount_keeper_work(m->keeper, e);
 	if (rc != ERR_OK)
 		return rc;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	failed = pthread_create(&ready, NULL, mount_ready, m);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (failed == 0) {
-		rc = fuse_mount_serve(mount, e);
-		pthread_join(ready, NULL);
-	} else {
-		rc = err_system(e, failed, "cannot start a thread");
-	}
-	cmd_mount_worker_stop(worker);
+	if (failed != 0)
+		return err_system(e, failed, "cannot start a thread");
+	rc = fuse_mount_serve(mount, e);
+	pthread_join(ready, NULL);
 	return rc;
 }
 
@@ -418,9 +441,10 @@ mount_raise_files(void)
 	}
 }
 
-/* Mount and serve. Return the exit code. */
+/* Mount and serve, while the keeper runs. Return the exit code; sets ${there} to whether the mount
+ * is to be taken down. */
 static int
-mount_serve(struct mount *m)
+mount_serve_kept(struct mount *m, bool *there)
 {
 	struct fuse_mount_options options = {
 	    .mountpoint = m->mountpoint,
@@ -429,23 +453,67 @@ mount_serve(struct mount *m)
 	    .conflict = m->conflict,
 	    .uid = m->uid,
 	    .gid = m->gid,
+	    .umask = m->umask,
+	    .syslog = !m->foreground,
 	    .log = &m->log,
 	};
 	struct fuse_mount *mount;
 	struct err e = {0};
 	int rc;
 
-	mount_raise_files();
 	rc = fuse_mount_create(m->repo, &options, &mount, &e);
 	if (rc == ERR_ARG)
 		return cmd_usage(m->env, &cmd_mount, "%s", e.text);
 	if (rc != ERR_OK)
 		return cmd_fail(m->env, &e);
 	rc = mount_run(m, mount, &e);
-	fuse_mount_free(mount);
+	*there = fuse_mount_free(mount);
 	if (rc != ERR_OK)
 		log_line(&m->log, LOG_ERROR, "%s", e.text);
 	return rc == ERR_OK && !atomic_load(&m->failed) ? CMD_DONE : CMD_FAILED;
+}
+
+/* Start the keeper, mount and serve. Return the exit code. */
+static int
+mount_serve(struct mount *m)
+{
+	struct cmd_mount_worker_options worker = {
+	    .program = m->env->program,
+	    .repo = m->repo->path,
+	    .target = m->target,
+	    .password_file = m->password_file,
+	    .tls_cert = m->tls_cert,
+	    .tls_client_cert = m->tls_client_cert,
+	    .tls_client_key = m->tls_client_key,
+	    .any_owner = m->any_owner,
+	    .verbosity = m->env->verbosity,
+	    .log = &m->log,
+	};
+	struct cmd_mount_keeper_options keeper = {
+	    .repo = m->repo,
+	    .mountpoint = m->mountpoint,
+	    .worker = m->readonly || m->no_worker ? NULL : &worker,
+	    .forked = mount_keeper_forked,
+	    .detach = mount_keeper_detach,
+	    .arg = m,
+	    .log = &m->log,
+	};
+	struct err e = {0};
+	bool there = false;
+	int code;
+
+	mount_raise_files();
+	if (cmd_mount_keeper_start(&keeper, &m->keeper, &e) != ERR_OK)
+		return cmd_fail(m->env, &e);
+	/* The keeper may end before us. */
+	signal(SIGPIPE, SIG_IGN);
+	code = mount_serve_kept(m, &there);
+	if (!cmd_mount_keeper_stop(m->keeper, there)) {
+		log_line(&m->log, LOG_ERROR,
+		    "cannot take the mount down; do it with: fusermount3 -u %s", m->mountpoint);
+		code = CMD_FAILED;
+	}
+	return code;
 }
 
 /* The parent's part: wait until the child serves, or has failed and said why. */
@@ -509,10 +577,13 @@ cmd_mount_run(const struct cmd_env *env, int argc, char **argv)
 	    .parent_fd = -1,
 	    .uid = getuid(),
 	    .gid = getgid(),
+	    .any_owner = env->any_owner,
 	    .log = {mount_log, &m, env->log.most}};
+	struct cmd_env told = *env;
 	int code = mount_arguments(&m, argc, argv);
 
-	if (code < 0 && cmd_open(env, &cmd_mount, &m.repo, &code)) {
+	told.any_owner = m.any_owner;
+	if (code < 0 && cmd_open(&told, &cmd_mount, &m.repo, &code)) {
 		if (!mount_resolve(&m, argv[optind]) || !mount_apart(&m))
 			code = CMD_FAILED;
 		else
@@ -552,6 +623,8 @@ const struct cmd cmd_mount = {
 	    "                                keep, or newer-loses\n"
 	    "                   allow_other  other users may look, too\n"
 	    "                   uid=N,gid=N  owner shown (default: who mounts)\n"
+	    "                   umask=MODE   permissions not shown, octal (default: 0)\n"
+	    "                   any_owner    as --any-owner\n"
 	    "                 and what mount(8) and mount.fuse3(8) know\n"
 	    "      --ready-fd N  write a newline to file descriptor N when it can be used\n",
     .run = cmd_mount_run,

@@ -52,6 +52,8 @@ worker_arguments(const struct cmd_mount_worker_options *o, const char **argv)
 	argv[n++] = o->program;
 	if (o->verbosity != 0)
 		argv[n++] = o->verbosity < 0 ? "-q" : "-v";
+	if (o->any_owner)
+		argv[n++] = "--any-owner";
 	argv[n++] = "-r";
 	argv[n++] = o->repo;
 	argv[n++] = "worker";

@@ -9,6 +9,8 @@
 #include "catalog/base/err.h"
 #include "catalog/base/log.h"
 
+#include <stdbool.h>
+
 /* Opaque types. */
 struct cmd_mount_worker;
 
@@ -20,6 +22,7 @@ struct cmd_mount_worker_options {
 	const char *tls_cert;        /* absolute; NULL: none */
 	const char *tls_client_cert; /* likewise */
 	const char *tls_client_key;  /* likewise */
+	bool any_owner;              /* as in struct cmd_env */
 	int verbosity;               /* as in struct cmd_env */
 	const struct log *log;       /* must outlive the worker; called from a thread of its own */
 };

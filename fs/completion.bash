@@ -64,7 +64,7 @@ _thinkback() {
 		--clients) return ;;
 	esac
 	case $command,$word in
-	,-*) _thinkback_words '--repo --quiet --verbose --json --version --help' "$word" ;;
+	,-*) _thinkback_words '--repo --quiet --verbose --json --any-owner --version --help' "$word" ;;
 	,*) _thinkback_words "$commands" "$word" ;;
 	snapshot,-*)
 		_thinkback_words "--at --export --user --password --password-file --tls-cert --tls-client-cert \

@@ -27,6 +27,7 @@ complete -c thinkback -f
 complete -c thinkback -s r -l repo -r -a '(__fish_complete_directories)' -d 'repository'
 complete -c thinkback -s q -l quiet -d 'only errors'
 complete -c thinkback -s v -l verbose -d 'more detail'
+complete -c thinkback -l any-owner -d 'use a repository that others can change'
 complete -c thinkback -l json -d 'output for programs'
 complete -c thinkback -l version -d 'show the version'
 complete -c thinkback -s h -l help -d 'show help'

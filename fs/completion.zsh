@@ -49,6 +49,7 @@ _thinkback() {
 		'(-q --quiet)'{-q,--quiet}'[only errors]' \
 		'(-v --verbose)'{-v,--verbose}'[more detail]' \
 		'--json[output for programs]' \
+		'--any-owner[use a repository that others can change]' \
 		'--version[show the version]' \
 		'(-h --help)'{-h,--help}'[show help]' \
 		'1:command:->command' \

@@ -90,6 +90,7 @@ fuse_answer_refuse(fuse_req_t req, enum errmap_answer answer)
 	fuse_reply_err(req, errmap_answer(answer));
 }
 
+/* Links are never asked for permissions. */
 static mode_t
 fuse_answer_mode(const struct fuse_fs *fs, const struct view_attr *attr)
 {
@@ -97,13 +98,13 @@ fuse_answer_mode(const struct fuse_fs *fs, const struct view_attr *attr)
 
 	switch (attr->type) {
 	case VIEW_DIRECTORY:
-		return S_IFDIR | (writable ? 0755 : 0555);
+		return S_IFDIR | ((writable ? 0755u : 0555u) & ~fs->umask);
 	case VIEW_LINK:
 		return S_IFLNK | 0777;
 	case VIEW_FILE:
 		break;
 	}
-	return S_IFREG | (writable ? 0644 : 0444);
+	return S_IFREG | ((writable ? 0644u : 0444u) & ~fs->umask);
 }
 
 void

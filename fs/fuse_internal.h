@@ -35,6 +35,7 @@ struct fuse_fs {
 	struct inbox *inbox;     /* owned; NULL: read-only */
 	uid_t uid;               /* owner that everything shows */
 	gid_t gid;
+	mode_t umask; /* bits that modes do not show */
 
 	/* The kernel forgets what it knows when it is told to (fuse_watch.c), so that it may know
 	 * it for long. */

@@ -2,10 +2,17 @@
 #include "fs/fuse_mount.h"
 #include "fs/fuse_internal.h"
 
+#include "catalog/base/sandbox.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #define MOUNT_THREADS 10
 
@@ -19,6 +26,8 @@ struct fuse_mount {
 	struct fuse_watch *watch;     /* NULL while nobody serves */
 	bool signals;                 /* the handlers are set */
 	bool mounted;                 /* it is to be unmounted at the end */
+	const char *mountpoint;       /* not owned */
+	bool syslog;                  /* the log needs a socket */
 };
 
 /* libfuse says what is wrong to one function for the whole process. While a session is being made
@@ -158,6 +167,9 @@ fuse_mount_create(const struct repo *repo, const struct fuse_mount_options *opti
 	m->fs.log = options->log;
 	m->fs.uid = options->uid;
 	m->fs.gid = options->gid;
+	m->fs.umask = options->umask;
+	m->mountpoint = options->mountpoint;
+	m->syslog = options->syslog;
 	atomic_init(&m->fs.epochs, false);
 	atomic_init(&m->fs.no_open, false);
 	pthread_mutex_init(&m->fs.lock, NULL);
@@ -169,6 +181,49 @@ fuse_mount_create(const struct repo *repo, const struct fuse_mount_options *opti
 		return rc;
 	}
 	*out = m;
+	return ERR_OK;
+}
+
+/* Say what the kernel has no means for. */
+static void
+fuse_mount_tell_walls(const struct fuse_mount *m, unsigned walls)
+{
+	if ((walls & SANDBOX_FILES) == 0)
+		log_line(m->fs.log, LOG_DETAIL,
+		    "this kernel has no Landlock: the mount can open what its user can");
+	if ((walls & SANDBOX_CALLS) == 0)
+		log_line(m->fs.log, LOG_DETAIL,
+		    "this kernel filters no system calls: the mount can use the network");
+}
+
+/*
+ * The catalogue is closed before and opened again behind the wall, where it opens for reading only.
+ * The thread library loads a part of itself when it ends a thread, as libfuse does: that must be
+ * there before files can no longer be opened.
+ */
+int
+fuse_mount_confine(struct fuse_mount *m, struct err *e)
+{
+	struct sandbox_path paths[REPO_PATHS + 2];
+	size_t n = repo_paths(m->fs.repo, m->fs.inbox != NULL, paths);
+	struct sandbox sandbox = {.paths = paths, .syslog = m->syslog};
+	struct fuse_slot *slot;
+	unsigned walls;
+	int rc;
+
+	paths[n++] = (struct sandbox_path){AT_FDCWD, m->mountpoint, SANDBOX_READ};
+	paths[n++] = (struct sandbox_path){AT_FDCWD, "/dev/null", SANDBOX_READ | SANDBOX_WRITE};
+	sandbox.n_paths = n;
+	(void)dlopen("libgcc_s.so.1", RTLD_NOW);
+	tzset();
+	fuse_pool_finish(&m->fs);
+	rc = sandbox_enter(&sandbox, &walls, e);
+	if (rc == ERR_OK)
+		rc = fuse_pool_take(&m->fs, &slot, e);
+	if (rc != ERR_OK)
+		return rc;
+	fuse_pool_give(&m->fs, slot);
+	fuse_mount_tell_walls(m, walls);
 	return ERR_OK;
 }
 
@@ -197,14 +252,44 @@ fuse_mount_serve(struct fuse_mount *m, struct err *e)
 	return err_system(e, -end, "the mount has failed");
 }
 
-void
+/* The kernel reports a device whose mount has gone as in error. */
+static bool
+fuse_mount_is_there(const struct fuse_mount *m)
+{
+	struct pollfd device = {.fd = m->mounted ? fuse_session_fd(m->session) : -1};
+
+	return m->mounted && !(poll(&device, 1, 0) == 1 && (device.revents & POLLERR) != 0);
+}
+
+/*
+ * Have libfuse forget the mount without taking it down, which a confined process cannot. It takes
+ * down none whose device is in error: so the device is closed, which ends the connection, and a
+ * pipe that nobody reads takes its place.
+ */
+static void
+fuse_mount_forget(const struct fuse_mount *m)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) != 0)
+		return;
+	close(fds[0]);
+	if (dup2(fds[1], fuse_session_fd(m->session)) >= 0)
+		fuse_session_unmount(m->session);
+	close(fds[1]);
+}
+
+bool
 fuse_mount_free(struct fuse_mount *m)
 {
+	bool there;
+
 	if (m == NULL)
-		return;
+		return false;
 	fuse_watch_stop(m->watch);
+	there = fuse_mount_is_there(m);
 	if (m->mounted)
-		fuse_session_unmount(m->session);
+		fuse_mount_forget(m);
 	if (m->signals)
 		fuse_remove_signal_handlers(m->session);
 	if (m->session != NULL)
@@ -215,4 +300,5 @@ fuse_mount_free(struct fuse_mount *m)
 	store_free(m->fs.store);
 	pthread_mutex_destroy(&m->fs.lock);
 	free(m);
+	return there;
 }

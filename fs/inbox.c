@@ -9,6 +9,13 @@
 #include <string.h>
 #include <unistd.h>
 
+static void
+inbox_close_scratch(const struct inbox *b)
+{
+	if (b->scratch >= 0)
+		close(b->scratch);
+}
+
 int
 inbox_create(const struct repo *repo, const struct log *log, struct inbox **out, struct err *e)
 {
@@ -17,14 +24,19 @@ inbox_create(const struct repo *repo, const struct log *log, struct inbox **out,
 	if (b == NULL)
 		return err_nomem(e);
 	b->repo = repo;
+	/* On a read-only disk there is none: what needs it will be told. */
+	if (repo_scratch(repo, &b->scratch, NULL) != ERR_OK)
+		b->scratch = -1;
 	b->log = log;
 	b->next = 1;
 	if (pthread_mutex_init(&b->map_lock, NULL) != 0) {
+		inbox_close_scratch(b);
 		free(b);
 		return err_nomem(e);
 	}
 	if (pthread_mutex_init(&b->db_lock, NULL) != 0) {
 		pthread_mutex_destroy(&b->map_lock);
+		inbox_close_scratch(b);
 		free(b);
 		return err_nomem(e);
 	}
@@ -47,6 +59,7 @@ inbox_free(struct inbox *b)
 	inbox_queue_close(b);
 	pthread_mutex_destroy(&b->db_lock);
 	pthread_mutex_destroy(&b->map_lock);
+	inbox_close_scratch(b);
 	free(b);
 }
 
@@ -344,7 +357,7 @@ inbox_write(struct inbox_file *f, uint64_t off, const void *data, size_t len, st
 	int rc;
 
 	pthread_mutex_lock(&f->node->lock);
-	rc = inbox_bytes_write(&f->node->bytes, f->inbox->repo->dirfd, off, data, len, e);
+	rc = inbox_bytes_write(&f->node->bytes, f->inbox->scratch, off, data, len, e);
 	if (rc == ERR_OK)
 		inbox_changed(f);
 	pthread_mutex_unlock(&f->node->lock);
@@ -358,7 +371,7 @@ inbox_truncate(struct inbox_file *f, uint64_t size, struct err *e)
 
 	pthread_mutex_lock(&f->node->lock);
 	if (size != f->node->bytes.size) {
-		rc = inbox_bytes_truncate(&f->node->bytes, f->inbox->repo->dirfd, size, e);
+		rc = inbox_bytes_truncate(&f->node->bytes, f->inbox->scratch, size, e);
 		if (rc == ERR_OK)
 			inbox_changed(f);
 	}

@@ -7,8 +7,8 @@
  * once. A program that writes the same name again replaces the restore while it is pending.
  *
  * A struct inbox belongs to one mount and may be used by any number of threads. Scratch bytes are
- * held in memory up to INBOX_MEMORY a file, beyond that in nameless temporary files in the
- * repository. Functions return codes of err.h; texts are for the log.
+ * held in memory up to INBOX_MEMORY a file, beyond that in nameless temporary files in scratch/ of
+ * the repository. Functions return codes of err.h; texts are for the log.
  */
 #ifndef THINKBACK_FS_INBOX_H
 #define THINKBACK_FS_INBOX_H

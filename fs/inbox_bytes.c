@@ -47,6 +47,8 @@ inbox_bytes_spill(struct inbox_bytes *s, int dirfd, struct err *e)
 {
 	int fd, rc;
 
+	if (dirfd < 0)
+		return err_set(e, ERR_READONLY, "the repository has no place for " INBOX_WHAT);
 	rc = file_temp(dirfd, &fd, e);
 	if (rc != ERR_OK)
 		return rc;

@@ -70,6 +70,7 @@ struct inbox_file {
 
 struct inbox {
 	const struct repo *repo;  /* not owned */
+	int scratch;              /* directory of temporary files; -1: there can be none */
 	const struct log *log;    /* not owned */
 	enum queue_policy policy; /* of new restores */
 

@@ -174,7 +174,7 @@ inbox_queue_load(struct inbox *b, int64_t id, struct inbox_bytes *bytes, struct 
 	do {
 		rc = queue_read(b->queue, id, off, piece, INBOX_PIECE, &got, e);
 		if (rc == ERR_OK)
-			rc = inbox_bytes_write(bytes, b->repo->dirfd, off, piece, got, e);
+			rc = inbox_bytes_write(bytes, b->scratch, off, piece, got, e);
 		off += got;
 	} while (rc == ERR_OK && got == INBOX_PIECE);
 	inbox_queue_unlock(b);

@@ -2,6 +2,7 @@
 #include "snapshot/cmd_password.h"
 
 #include "catalog/base/file.h"
+#include "catalog/base/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -38,6 +39,7 @@ cmd_password_file(const char *path, struct buf *out, struct err *e)
 {
 	int fd, rc;
 
+	sandbox_guard_memory();
 	buf_clear(out);
 	if (buf_reserve(out, PASSWORD_MAX + 1) != ERR_OK)
 		return err_nomem(e);
@@ -56,6 +58,7 @@ cmd_password_ask(struct buf *out, struct err *e)
 	struct termios shown, hidden;
 	int fd, rc;
 
+	sandbox_guard_memory();
 	buf_clear(out);
 	if (buf_reserve(out, PASSWORD_MAX + 1) != ERR_OK)
 		return err_nomem(e);

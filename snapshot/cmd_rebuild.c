@@ -92,6 +92,10 @@ cmd_rebuild_run(const struct cmd_env *env, int argc, char **argv)
 		    env, &cmd_rebuild, "no repository: name it with -r REPO or in THINKBACK_REPO");
 	if (repo_open_packs(env->repo, &repo, &e) != ERR_OK)
 		return cmd_fail(env, &e);
+	if (!cmd_trusts(env, repo)) {
+		repo_close(repo);
+		return CMD_FAILED;
+	}
 	cmd_catch_signals();
 	cmd_progress_start(&view.progress, env, "rebuild");
 	view.progress.counted = true;

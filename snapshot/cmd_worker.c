@@ -1,5 +1,6 @@
 /* thinkback worker: carry out the restores of the queue. */
 #include "catalog/base/num.h"
+#include "catalog/cmd_hold.h"
 #include "snapshot/cmd_server.h"
 #include "snapshot/cmds.h"
 #include "snapshot/worker.h"
@@ -59,11 +60,27 @@ cmd_worker_exit_code(const struct worker_result *r)
 	return r->done > 0 ? CMD_PARTIAL : CMD_FAILED;
 }
 
+/* Work on ${repo}, while another process keeps the databases open: there may be no mount. */
+static int
+cmd_worker_work(const struct cmd_env *env, const struct repo *repo,
+    const struct worker_options *options, struct worker_result *result)
+{
+	struct cmd_hold *hold = NULL;
+	struct err e = {0};
+	int rc = cmd_hold_start(repo, &hold, &e);
+
+	if (rc == ERR_OK)
+		rc = worker_run(repo, options, result, &e);
+	cmd_hold_end(hold);
+	return rc == ERR_OK ? CMD_DONE : cmd_fail(env, &e);
+}
+
 static int
 cmd_worker_run(const struct cmd_env *env, int argc, char **argv)
 {
-	struct worker_options options = {.stop = &cmd_stop, .parent_fd = -1, .log = &env->log};
-	struct worker_result result;
+	struct worker_options options = {
+	    .stop = &cmd_stop, .confine = true, .parent_fd = -1, .log = &env->log};
+	struct worker_result result = {0};
 	struct cmd_server server = {0};
 	struct repo *repo;
 	struct err e = {0};
@@ -79,7 +96,7 @@ cmd_worker_run(const struct cmd_env *env, int argc, char **argv)
 	}
 	options.server = &server.options;
 	cmd_catch_signals();
-	code = worker_run(repo, &options, &result, &e) == ERR_OK ? CMD_DONE : cmd_fail(env, &e);
+	code = cmd_worker_work(env, repo, &options, &result);
 	if (code == CMD_DONE && options.once)
 		code = cmd_worker_exit_code(&result);
 	if (env->json)

@@ -2,9 +2,11 @@
 #include "snapshot/worker.h"
 
 #include "catalog/base/date.h"
+#include "catalog/base/sandbox.h"
 #include "snapshot/worker_internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -143,11 +145,9 @@ worker_name(struct worker *w, struct err *e)
 	return ERR_OK;
 }
 
-/* Open the target that the options name. */
 static int
-worker_open_target(struct worker *w, struct err *e)
+worker_open_target(struct worker *w, const char *target, struct err *e)
 {
-	const char *target = w->options->target;
 	struct target_server server = {0};
 
 	if (!target_is_server(target))
@@ -159,23 +159,59 @@ worker_open_target(struct worker *w, struct err *e)
 	return target_open_server(target, &server, &w->target, e);
 }
 
+/*
+ * Leave the worker the queue, temporary files and the target: no pack can be written, and the
+ * catalogue, opened behind the wall, only read. Names of servers and certificates are read when
+ * there is a connection to make, so reading stays free.
+ */
+static int
+worker_confine(const struct worker *w, const char *target, struct err *e)
+{
+	struct sandbox_path paths[REPO_PATHS + 1];
+	struct sandbox sandbox = {
+	    .paths = paths, .read_all = true, .network = target_is_server(target)};
+	unsigned walls;
+	int rc;
+
+	sandbox.n_paths = repo_paths(w->repo, true, paths);
+	if (!sandbox.network)
+		paths[sandbox.n_paths++] =
+		    (struct sandbox_path){AT_FDCWD, target, SANDBOX_WRITE | SANDBOX_MAKE};
+	rc = sandbox_enter(&sandbox, &walls, e);
+	if (rc == ERR_OK && (walls & SANDBOX_FILES) == 0)
+		log_line(w->options->log, LOG_DETAIL,
+		    "this kernel has no Landlock: the worker can write what its user can");
+	if (rc == ERR_OK && (walls & SANDBOX_CALLS) == 0)
+		log_line(w->options->log, LOG_DETAIL,
+		    "this kernel filters no system calls: the worker can start programs");
+	return rc;
+}
+
 static int
 worker_open(struct worker *w, struct err *e)
 {
+	const char *target = w->options->target;
 	struct buf path = {0};
 	int rc = worker_name(w, e);
 
-	if (rc == ERR_OK && w->options->target != NULL)
-		rc = worker_open_target(w, e);
-	else if (rc == ERR_OK && buf_printf(&path, "%s/restores", w->repo->path) == ERR_OK &&
-		 buf_str(&path) != NULL)
-		rc = target_open((const char *)path.data, &w->target, e);
-	else if (rc == ERR_OK)
-		rc = err_nomem(e);
-	buf_finish(&path);
+	if (rc == ERR_OK && target == NULL) {
+		if (buf_printf(&path, "%s/restores", w->repo->path) != ERR_OK ||
+		    buf_str(&path) == NULL)
+			rc = err_nomem(e);
+		target = (const char *)path.data;
+	}
+	if (rc == ERR_OK)
+		rc = worker_open_target(w, target, e);
+	if (rc == ERR_OK)
+		rc = queue_open(w->repo, true, &w->queue, e);
+	if (rc == ERR_OK)
+		rc = repo_scratch(w->repo, &w->scratch, e);
+	if (rc == ERR_OK && w->options->confine)
+		rc = worker_confine(w, target, e);
 	if (rc == ERR_OK)
 		rc = catalog_open(w->repo, CATALOG_READ, &w->catalog, e);
-	return rc == ERR_OK ? queue_open(w->repo, true, &w->queue, e) : rc;
+	buf_finish(&path);
+	return rc;
 }
 
 int
@@ -193,6 +229,7 @@ worker_run(const struct repo *repo, const struct worker_options *options,
 	if (w == NULL)
 		return err_nomem(e);
 	w->repo = repo;
+	w->scratch = -1;
 	w->options = options;
 	w->result = result;
 	w->lease = options->lease > 0 ? options->lease : WORKER_LEASE;
@@ -202,6 +239,8 @@ worker_run(const struct repo *repo, const struct worker_options *options,
 	if (rc != ERR_OK)
 		rc = err_set(e, rc, "%s", why.text[0] != '\0' ? why.text : err_str(rc));
 	target_close(w->target);
+	if (w->scratch >= 0)
+		close(w->scratch);
 	queue_close(w->queue);
 	catalog_close(w->catalog);
 	free(w);

@@ -23,7 +23,10 @@ struct worker_options {
 	const struct target_server *server; /* how to talk to a server; stop and log are set here */
 	enum queue_policy conflict; /* for restores without one; QUEUE_POLICY_NONE: replace */
 	bool once;                  /* end when there is nothing left to do now */
-	int64_t lease;              /* ms; 0: WORKER_LEASE */
+	bool confine;  /* give up all that the work does not need, for the process's whole life:
+			  catalog/base/sandbox.h. Another process has the databases open:
+			  catalog/cmd_hold.h */
+	int64_t lease; /* ms; 0: WORKER_LEASE */
 	const volatile sig_atomic_t *stop; /* the worker ends soon after this becomes non-zero */
 	int parent_fd; /* the worker ends when this reaches end of file (the mount is gone); -1:
 			  none */

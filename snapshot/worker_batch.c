@@ -269,7 +269,7 @@ worker_gather(struct worker *w, size_t from, size_t to, const struct worker_tabl
 		any = bad = false;
 		sort_free(sort);
 		sort = NULL;
-		rc = sort_create(w->repo->dirfd, 0, &sort, e);
+		rc = sort_create(w->scratch, 0, &sort, e);
 		for (size_t i = from; i < to && rc == ERR_OK; i++) {
 			if (w->fate[i] != WORKER_OPEN)
 				continue;

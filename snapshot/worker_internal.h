@@ -24,6 +24,7 @@ struct worker {
 	struct queue *queue;
 	struct catalog *catalog;
 	struct target *target;
+	int scratch; /* directory of temporary files */
 	char owner[QUEUE_OWNER];
 	int64_t lease;   /* ms */
 	bool orphan;     /* the parent is gone */

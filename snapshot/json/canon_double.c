@@ -69,10 +69,14 @@ canon_double_quick(const struct canon_decimal *d, double *out)
 	canon_scale(d->digits << shift, (int)d->exponent, &high, &low);
 	exponent = canon_log2_power((int)d->exponent) + 1 - shift;
 	shift = (int)(high >> 63) + 10;
+	/* The shift is 10 or 11; it is the exponent that is looked at below. */
+	/* cppcheck-suppress shiftTooManyBits */
 	rest = high & (((uint64_t)1 << shift) - 1);
+	/* cppcheck-suppress shiftTooManyBits */
 	half = (uint64_t)1 << (shift - 1);
 	if (rest == half && low == 0)
 		return false;
+	/* cppcheck-suppress shiftTooManyBits */
 	significand = (high >> shift) + (rest >= half);
 	exponent += shift + DOUBLE_BIAS;
 	if (significand >> (DOUBLE_BITS + 1) != 0) {
@@ -180,6 +184,8 @@ canon_double_shortest(double number, struct canon_decimal *out)
 	exponent = (exponent > 0 ? exponent : 1) - DOUBLE_BIAS;
 	odd = (significand & 1) != 0;
 	/* floor(log10(2^exponent)), or of 3/4 of that: the width of the interval. */
+	/* Compilers for POSIX systems shift with the sign. */
+	/* cppcheck-suppress shiftNegativeLHS */
 	k = (exponent * 1262611 - (closer ? 524031 : 0)) >> 22;
 	shift = exponent + canon_log2_power(-k) + 1;
 	lower = canon_round_odd((4 * significand - 2 + closer) << shift, -k);

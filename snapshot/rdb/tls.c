@@ -119,7 +119,7 @@ tls_read(struct transport *t, void *out, size_t room, size_t *got, struct err *e
 	struct tls *s = (struct tls *)t;
 
 	for (;;) {
-		size_t some;
+		size_t some = 0;
 		int what, rc;
 		ERR_clear_error();
 		if (SSL_read_ex(s->ssl, out, room, got) == 1)

@@ -2,6 +2,7 @@
  * Fault sweeps of the catalogue and the queue: an operation is run again and again, and the n-th
  * allocation of SQLite, write or sync fails, once or from there on, until a run gets by without.
  * Each run must end in a clean code, with outputs as they were, and leave a database that is whole.
+ * Promises: 3.
  */
 #include "tests/catalog/fixture.h"
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # thinkback restore into a directory: what rethinkdb import -d would find there, what is refused, and
 # what merging, --delete, --dry-run, --into and --key do. (Servers: tests/live/bulk.)
+# Promises: 7.
 # shellcheck source=tests/support/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 repository

@@ -1,6 +1,7 @@
 #!/bin/bash
 # A disk that is full while a snapshot is taken: one line, nothing is lost, and with room again the
 # same command succeeds.
+# Promises: 3.
 # shellcheck source=tests/support/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 repository "$first"

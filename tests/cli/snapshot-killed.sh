@@ -1,6 +1,7 @@
 #!/bin/bash
 # A snapshot that is killed at any moment, or interrupted, leaves nothing visible behind; the next one
 # takes it all. One writer works at a time, and readers never wait for it.
+# Promises: 2, 3.
 # shellcheck source=tests/support/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 repository "$first"

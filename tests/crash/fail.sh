@@ -3,6 +3,7 @@
 # The command says so in one line and fails, or was not hurt and did all; nothing is lost, and when
 # all is well again the same command comes to its end. A call that does half of what it was asked for
 # hurts nobody.
+# Promises: 2, 3.
 # shellcheck source=tests/crash/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -21,13 +22,13 @@ failed() {
 	shimmed "$state" CRASH_HOW="$how" CRASH_AT="$2" "CRASH_LASTING=${1//[!+]/}" || status=$?
 	if [ "$status" -eq 0 ]; then
 		# That a pack is not known to be on disk cannot be passed over.
-		[ ! -e "$slot/fired" ] || [ "$how" = short ] ||
+		[ ! -s "$slot/fired" ] || [ "$how" = short ] ||
 			! grep -q ' sync repo/packs' "$slot/fired" || broken 'success after a failed sync of a pack'
 		finished "$state"
 		whole "$state"
 		return
 	fi
-	[ -e "$slot/fired" ] || broken "status $status undisturbed"
+	[ -s "$slot/fired" ] || broken "status $status undisturbed"
 	[ "$how" != short ] || broken "status $status after a short write"
 	said "$status"
 	kept "$state"

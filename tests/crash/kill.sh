@@ -2,6 +2,7 @@
 # Each command is killed at each of its calls that change a file, before it and half-way through it.
 # Whatever it had done by then, what was there before is there, whole, and the same command run again
 # comes to the end that it would have come to.
+# Promises: 2, 3.
 # shellcheck source=tests/crash/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -10,7 +11,7 @@ killed() {
 	local status=0
 	fresh
 	shimmed "$state" CRASH_HOW="$1" CRASH_AT="$2" || status=$?
-	if [ ! -e "$slot/fired" ]; then
+	if [ ! -s "$slot/fired" ]; then
 		[ "$status" -eq 0 ] || broken "status $status"
 		finished "$state"
 		return

@@ -243,7 +243,7 @@ slot() {
 		[ $((swept++ % CRASH_JOBS)) -eq "$number" ] || continue
 		point="$name, $2 at call $n"
 		"$@" "$n" || exit 1
-		[ ! -e "$slot/fired" ] || echo "$n" >>"$slot/hits"
+		[ ! -s "$slot/fired" ] || echo "$n" >>"$slot/hits"
 	done
 }
 
@@ -267,7 +267,7 @@ sweep() {
 	[ "$failed" -eq 0 ] || fail "$name, $how: a promise is broken"
 	# A run may make more calls than the one that counted them: until one is not disturbed any more.
 	i=$(wc -l <"$reference/calls")
-	while [ -e "$work/slot-0/fired" ]; do
+	while [ -s "$work/slot-0/fired" ]; do
 		i=$((i + 1))
 		[ "$i" -lt 10000 ] || fail "$name, $how: no end"
 		(

@@ -2,6 +2,7 @@
 # A mount is killed, and has no room, at each of its calls that change a file while documents are
 # copied in. What cp and mv were told to be well is in the queue, whole; the rest is there whole or not
 # at all, and can be copied in again.
+# Promises: 1, 3.
 # shellcheck source=tests/crash/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 base one

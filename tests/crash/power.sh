@@ -3,6 +3,7 @@
 # on disk, and any part of the rest may be. What was there before is there, whole; what was
 # acknowledged is there; and the same command run again comes to its end. The same when a sync fails
 # first: what it should have brought to disk is lost, whatever a later sync says.
+# Promises: 2, 3.
 # shellcheck source=tests/crash/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 

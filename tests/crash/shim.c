@@ -9,7 +9,7 @@
  * CRASH_HOW    kill: the process is killed before it; torn: after half of it; after: behind it;
  *              short: only half of it is done and said to be; ENOSPC, EIO, EINTR: it fails so
  * CRASH_LASTING  when not empty, all calls from there on fail, too
- * CRASH_FIRED  file that is made when that happens, with the number, the call and its file
+ * CRASH_FIRED  file to append the number, the call and its file to when that happens; else empty
  *
  * A record is a line "CALL OFFSET LENGTH PATH[<tab>PATH]" and LENGTH bytes of data; paths are
  * relative to the directory. The n-th record belongs to the n-th call. One lock is held around each
@@ -42,15 +42,15 @@ enum shim_how { SHIM_NOT, SHIM_KILL, SHIM_TORN, SHIM_AFTER, SHIM_SHORT, SHIM_FAI
 static struct {
 	char below[PATH_MAX]; /* empty: nothing is counted */
 	size_t below_len;
-	int log;           /* -1: none */
-	const char *fired; /* NULL: none */
+	int log;   /* -1: none */
+	int fired; /* likewise */
 	enum shim_how how;
 	int errnum;
 	uint64_t at;
 	bool lasting;
 	uint64_t count; /* calls so far */
 	pthread_mutex_t lock;
-} shim = {.log = -1, .lock = PTHREAD_MUTEX_INITIALIZER};
+} shim = {.log = -1, .fired = -1, .lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* A call on its way. */
 struct shim_call {
@@ -86,21 +86,29 @@ shim_how_read(const char *how)
 		abort();
 }
 
+static int
+shim_append(const char *path)
+{
+	const int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
+
+	return path == NULL ? -1 : (int)syscall(SYS_openat, AT_FDCWD, path, flags, 0600);
+}
+
 __attribute__((constructor)) static void
 shim_start(void)
 {
 	const char *below = getenv("CRASH_BELOW"), *log = getenv("CRASH_LOG");
 	const char *at = getenv("CRASH_AT"), *lasting = getenv("CRASH_LASTING");
+	const char *fired = getenv("CRASH_FIRED");
 
 	if (below == NULL || strlen(below) >= sizeof(shim.below))
 		return;
 	shim_how_read(getenv("CRASH_HOW"));
 	shim.at = at != NULL ? strtoull(at, NULL, 10) : 0;
 	shim.lasting = lasting != NULL && lasting[0] != '\0';
-	shim.fired = getenv("CRASH_FIRED");
-	if (log != NULL)
-		shim.log = (int)syscall(
-		    SYS_openat, AT_FDCWD, log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	/* A process that confines itself can open neither of them later. */
+	shim.log = shim_append(log);
+	shim.fired = shim_append(fired);
 	strcpy(shim.below, below);
 	shim.below_len = strlen(below);
 }
@@ -165,16 +173,14 @@ static void
 shim_tell(const struct shim_call *c)
 {
 	char text[SHIM_PATH + 64];
-	int n, fd;
+	int n;
 
-	if (shim.fired == NULL)
+	if (shim.fired < 0)
 		return;
 	n = snprintf(text, sizeof(text), "%llu %s %s\n", (unsigned long long)shim.count, c->op,
 	    c->path + shim.below_len + 1);
-	fd = (int)syscall(SYS_openat, AT_FDCWD, shim.fired, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0 || syscall(SYS_write, fd, text, n) < 0)
+	if (syscall(SYS_write, shim.fired, text, n) < 0)
 		abort();
-	syscall(SYS_close, fd);
 }
 
 static void

@@ -1,4 +1,5 @@
-/* Inode numbers: every inode has one number of its own, every number at most one inode. */
+/* Inode numbers: every inode has one number of its own, every number at most one inode.
+ * Promises: 6. */
 #include "tests/support/test.h"
 
 #include "fs/inode.h"

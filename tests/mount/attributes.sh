@@ -1,6 +1,7 @@
 #!/bin/bash
 # Inode numbers: one for a version wherever it shows, the same after a remount, and found by find.
 # Times and sizes are what stat, du and find expect.
+# Promises: 6.
 # shellcheck source=tests/mount/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 repository

@@ -1,6 +1,7 @@
 #!/bin/bash
 # A damaged pack gives EIO for the documents in the damaged part and for no others, never wrong bytes,
 # and check --read-data names it.
+# Promises: 4.
 # shellcheck source=tests/mount/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 repository "$third"

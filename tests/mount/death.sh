@@ -1,6 +1,7 @@
 #!/bin/bash
 # A mount whose process is killed answers ENOTCONN, never an empty directory, so that rsync --delete
 # keeps the mirror; it can be taken down and mounted again. A signal ends it cleanly.
+# Promises: 5.
 # shellcheck source=tests/mount/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 repository

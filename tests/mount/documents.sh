@@ -1,6 +1,7 @@
 #!/bin/bash
 # Every document of three dates is there under its name with exactly its bytes, size, date, links and
 # inode, and it is what the server itself sent.
+# Promises: 7.
 # shellcheck source=tests/mount/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 repository

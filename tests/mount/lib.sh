@@ -53,3 +53,13 @@ mount_stop() {
 		fail "alarming words in the mount's output"
 	fi
 }
+
+# workers: the numbers of the confined processes that work on the repository; each has another beside
+# it that keeps the databases open.
+workers() {
+	local pid found=1
+	for pid in $(pgrep -f -- "-r $repo worker"); do
+		grep -qs '^NoNewPrivs:[[:space:]]*1' "/proc/$pid/status" && echo "$pid" && found=0
+	done
+	return "$found"
+}

@@ -1,5 +1,6 @@
 #!/bin/bash
 # A new snapshot shows up in a mount by itself, with everything that follows from it; df has figures.
+# Promises: 2.
 # shellcheck source=tests/mount/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 repository "$first"

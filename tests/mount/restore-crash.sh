@@ -1,6 +1,7 @@
 #!/bin/bash
 # What was answered with success survives: the mount is killed right after a close, an fsync, a rename;
 # the worker is killed again and again while it works. Nothing is lost, nothing is half.
+# Promises: 1, 3.
 # shellcheck source=tests/mount/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 repository "$first"
@@ -61,7 +62,7 @@ pid=$!
 soon 20 grep -q written "$work/out" || fail 'nothing written'
 kills "$pid"
 equal "$number" "$(tb queue list --json | wc -l)" 'restores after a kill in the middle'
-equal 'catalog.db lock packs queue.db' "$(find "$repo" -maxdepth 1 -mindepth 1 \
+equal 'catalog.db lock packs queue.db scratch' "$(find "$repo" -maxdepth 1 -mindepth 1 \
 	! -name '*-wal' ! -name '*-shm' -printf '%f\n' | sort | xargs)" 'files in the repository'
 
 # A worker that is killed at random moments: in the end all is there, once.

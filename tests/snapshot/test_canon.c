@@ -1,4 +1,5 @@
-/* Canonical JSON: RethinkDB's own bytes, real archives, hard numbers, hostile documents. */
+/* Canonical JSON: RethinkDB's own bytes, real archives, hard numbers, hostile documents.
+ * Promises: 7. */
 #include "tests/support/test.h"
 
 #include "snapshot/json/canon.h"

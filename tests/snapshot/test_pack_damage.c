@@ -1,4 +1,5 @@
-/* Packs that are damaged, or that lie with correct checksums: nothing wrong is ever handed out. */
+/* Packs that are damaged, or that lie with correct checksums: nothing wrong is ever handed out.
+ * Promises: 4. */
 #include "snapshot/store/pack.h"
 
 #include "snapshot/store/frame.h"
