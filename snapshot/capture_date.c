@@ -6,8 +6,7 @@
 #define DATE_WAIT 2 /* seconds that the clock may be behind the newest snapshot */
 
 int
-capture_date_now(
-    struct capture *c, const volatile sig_atomic_t *stop, int64_t *date, struct err *e)
+capture_date_now(struct capture *c, const volatile sig_atomic_t *stop, int64_t *date, struct err *e)
 {
 	int64_t newest;
 	int rc = snapshots_newest_date(c->cat, &newest, e);
