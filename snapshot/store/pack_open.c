@@ -231,6 +231,12 @@ pack_count(const struct pack *p)
 	return &p->totals;
 }
 
+bool
+pack_is_stale(const struct pack *p)
+{
+	return packfile_is_unlinked(p->file);
+}
+
 size_t
 pack_memory(const struct pack *p)
 {

@@ -28,8 +28,10 @@
 #define PACKFILE_SHIFT 10      /* bits of a number that its subdirectory does not show */
 #define PACKFILE_TEMP ".tmp-"  /* how the names of unfinished files begin */
 
-static const char *const packfile_suffix[] = {
-    [PACKFILE_PACK] = "pack", [PACKFILE_DICTIONARY] = "dict", [PACKFILE_RUN] = "run"};
+static const char *const packfile_suffix[] = {[PACKFILE_PACK] = "pack",
+    [PACKFILE_DICTIONARY] = "dict",
+    [PACKFILE_RUN] = "run",
+    [PACKFILE_MARKER] = "gone"};
 
 /* A file's names, all below packs/. */
 struct packfile_names {
@@ -64,8 +66,10 @@ packfile_id_valid(uint64_t id)
 const char *
 packfile_what(enum packfile_kind kind, uint64_t id, char out[PACKFILE_WHAT])
 {
-	static const char *const names[] = {
-	    [PACKFILE_PACK] = "pack", [PACKFILE_DICTIONARY] = "dictionary", [PACKFILE_RUN] = "run"};
+	static const char *const names[] = {[PACKFILE_PACK] = "pack",
+	    [PACKFILE_DICTIONARY] = "dictionary",
+	    [PACKFILE_RUN] = "run",
+	    [PACKFILE_MARKER] = "marker"};
 
 	snprintf(out, PACKFILE_WHAT, "%s %016" PRIx64, names[kind], id);
 	return out;
@@ -370,6 +374,14 @@ uint64_t
 packfile_length(const struct packfile *f)
 {
 	return f->length;
+}
+
+bool
+packfile_is_unlinked(const struct packfile *f)
+{
+	struct stat st;
+
+	return fstat(f->fd, &st) == 0 && st.st_nlink == 0;
 }
 
 int
