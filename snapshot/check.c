@@ -3,6 +3,8 @@
 
 #include "catalog/base/date.h"
 #include "catalog/base/digest.h"
+#include "catalog/forgotten.h"
+#include "catalog/leftovers.h"
 #include "catalog/packs.h"
 #include "catalog/queue.h"
 #include "catalog/runs.h"
@@ -11,6 +13,7 @@
 #include "snapshot/json/jsonkey.h"
 #include "snapshot/rebuild.h"
 #include "snapshot/store/dictionary.h"
+#include "snapshot/store/marker.h"
 #include "snapshot/store/pack.h"
 #include "snapshot/store/runfile.h"
 
@@ -35,6 +38,8 @@ struct check {
 	uint32_t frame_first;       /* ordinal of its first document */
 	uint64_t done, total;       /* bytes of packs, for progress */
 	int64_t newest;             /* highest number of a snapshot that was there at the start */
+	bool holding;               /* problems wait in held until it is sure that they are some */
+	struct buf held;            /* one a line */
 };
 
 /* The pack being looked at. */
@@ -57,8 +62,26 @@ check_problem(struct check *c, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	/* Without memory to wait in it is told at once. */
+	if (c->holding && buf_printf(&c->held, "%s\n", text) == ERR_OK)
+		return;
 	c->result->problems++;
 	c->options->problem(c->options->arg, text);
+}
+
+/* Tell the problems that were held back, or forget them. */
+static void
+check_release(struct check *c, bool tell)
+{
+	char *line = c->held.len > 0 ? (char *)c->held.data : NULL;
+	char *end = line != NULL ? line + c->held.len : NULL;
+
+	c->holding = false;
+	for (; tell && line < end; line += strlen(line) + 1) {
+		*(char *)memchr(line, '\n', (size_t)(end - line)) = '\0';
+		check_problem(c, "%s", line);
+	}
+	buf_clear(&c->held);
 }
 
 static void
@@ -92,9 +115,13 @@ check_dictionary(struct check *c, const struct packs_dictionary *d, struct err *
 	struct buf stored = {0}, kept = {0};
 	uint64_t table_id = 0;
 	int rc = dictionary_load(c->repo->packsfd, (uint64_t)d->id, &table_id, &stored, e);
+	int known = packs_dictionary_bytes(c->cat, d->id, &kept, rc == ERR_OK ? e : NULL);
 
+	/* A gc that is at work has removed it. */
+	if (rc == ERR_ABSENT && known == ERR_ABSENT)
+		return ERR_OK;
 	if (rc == ERR_OK)
-		rc = packs_dictionary_bytes(c->cat, d->id, &kept, e);
+		rc = known;
 	if (rc == ERR_OK &&
 	    (stored.len != kept.len || memcmp(stored.data, kept.data, kept.len) != 0 ||
 		table_id != (uint64_t)d->table_id))
@@ -258,7 +285,7 @@ check_pack_open(struct check *c, struct check_pack *p, struct err *e)
 }
 
 static int
-check_pack(struct check *c, const struct packs_pack *row, struct err *e)
+check_pack_whole(struct check *c, const struct packs_pack *row, struct err *e)
 {
 	struct check_pack p = {.row = *row};
 	int rc = check_pack_open(c, &p, e);
@@ -274,10 +301,42 @@ check_pack(struct check *c, const struct packs_pack *row, struct err *e)
 	} else {
 		rc = check_result(c, rc, e);
 	}
-	c->result->packs++;
-	c->done += row->bytes;
 	dictionary_free(p.dict);
 	pack_close(p.pack);
+	return rc;
+}
+
+/*
+ * Whether a pack of a forgotten snapshot is in the hands of a gc, at work or stopped: it is not
+ * there any more, another one than it was, or about to become that.
+ */
+static int
+check_pack_moves(struct check *c, const struct packs_pack *row, bool *moves, struct err *e)
+{
+	struct packs_pack now;
+	int rc = packs_get(c->cat, row->id, &now, e);
+
+	*moves = rc == ERR_ABSENT || now.bytes != row->bytes;
+	if (rc == ERR_OK && !*moves) {
+		rc = leftovers_has(c->cat, LEFTOVERS_REPLACEMENT, row->id, e);
+		*moves = rc == ERR_OK;
+	}
+	return rc == ERR_ABSENT ? ERR_OK : rc;
+}
+
+static int
+check_pack(struct check *c, const struct packs_pack *row, struct err *e)
+{
+	bool moves = false;
+	int rc;
+
+	c->holding = row->forgotten;
+	rc = check_pack_whole(c, row, e);
+	if (rc == ERR_OK && row->forgotten)
+		rc = check_pack_moves(c, row, &moves, e);
+	check_release(c, !moves);
+	c->result->packs++;
+	c->done += row->bytes;
 	return rc;
 }
 
@@ -418,6 +477,29 @@ check_compare(struct check *c, struct err *e)
 
 /* ---- snapshots ---- */
 
+/* A snapshot that is shown has no marker that says the contrary. */
+static int
+check_unmarked(struct check *c, const struct tables_table *t, const struct snapshots_snapshot *s,
+    struct err *e)
+{
+	struct snapshots_snapshot now;
+	struct marker m;
+	char date[DATE_NAME];
+	int rc = marker_load(c->repo->packsfd, (uint64_t)s->id, &m, e);
+
+	if (rc == ERR_ABSENT)
+		return ERR_OK;
+	/* A forget that is at work, or was stopped, is not done yet. */
+	if (leftovers_has(c->cat, LEFTOVERS_MARKER, s->id, NULL) == ERR_OK ||
+	    snapshots_get(c->cat, s->id, &now, NULL) != ERR_OK)
+		return ERR_OK;
+	date_name(s->date, date);
+	if (rc == ERR_OK)
+		check_problem(c, "%s.%s of %s has a marker in packs/ that says it is forgotten",
+		    t->database, t->name, date);
+	return check_result(c, rc, e);
+}
+
 /* Shards follow one another without a gap, and their documents add up. */
 static int
 check_snapshot(struct check *c, const struct tables_table *t, const struct snapshots_snapshot *s,
@@ -451,7 +533,48 @@ check_snapshot(struct check *c, const struct tables_table *t, const struct snaps
 	c->result->snapshots++;
 	if (s->id > c->newest)
 		c->newest = s->id;
+	rc = check_result(c, rc, e);
+	return rc == ERR_OK ? check_unmarked(c, t, s, e) : rc;
+}
+
+/* A forgotten snapshot has its marker. */
+static int
+check_marked(struct check *c, const struct snapshots_snapshot *s, struct err *e)
+{
+	struct snapshots_snapshot now;
+	struct marker m;
+	int rc = marker_load(c->repo->packsfd, (uint64_t)s->id, &m, e);
+
+	if (rc == ERR_ABSENT &&
+	    (forgotten_before(c->cat, s->table_id, s->id + 1, &now, e) != ERR_OK ||
+		now.id != s->id))
+		return ERR_OK;
+	if (rc == ERR_ABSENT)
+		err_set(e, rc,
+		    "snapshot %" PRId64 " is forgotten, but has no marker in packs/; "
+		    "run: thinkback gc",
+		    s->id);
+	if (rc == ERR_OK && (m.table_id != (uint64_t)s->table_id || m.date != s->date))
+		check_problem(
+		    c, "the marker of forgotten snapshot %" PRId64 " is of another one", s->id);
 	return check_result(c, rc, e);
+}
+
+static int
+check_forgotten(struct check *c, struct err *e)
+{
+	int64_t table_id = 0;
+	int rc;
+
+	while ((rc = forgotten_table_next(c->cat, table_id, &table_id, e)) == ERR_OK) {
+		struct snapshots_snapshot s = {0};
+		while ((rc = forgotten_next(c->cat, table_id, s.id, &s, e)) == ERR_OK)
+			if ((rc = check_marked(c, &s, e)) != ERR_OK)
+				return rc;
+		if (rc != ERR_END)
+			return rc;
+	}
+	return rc == ERR_END ? ERR_OK : rc;
 }
 
 /* Hand each snapshot of the catalogue to ${visit}. */
@@ -588,6 +711,8 @@ check_all(struct check *c, struct err *e)
 	if (rc == ERR_OK)
 		rc = check_each_snapshot(c, check_snapshot, e);
 	if (rc == ERR_OK)
+		rc = check_forgotten(c, e);
+	if (rc == ERR_OK)
 		rc = check_packs(c, e);
 	if (rc == ERR_OK)
 		rc = check_compare(c, e);
@@ -622,6 +747,7 @@ check_run(const struct repo *repo, const struct check_options *options, struct c
 	pack_reader_free(c.reader);
 	pack_reader_free(c.frames);
 	buf_finish(&c.frame);
+	buf_finish(&c.held);
 	if (rc == ERR_OK && result->problems > 0)
 		return err_set(e, ERR_CORRUPT, "%" PRIu64 " problems were found", result->problems);
 	return rc;
