@@ -82,7 +82,9 @@ int remake_shard_count(struct catalog *c, int64_t snapshot_id, uint64_t number, 
     uint64_t bytes, struct err *e);
 
 /*
- * remake_describe(c, s, e): write the counts of ${s}, lost and complete into the row s->id.
+ * remake_describe(c, s, e):
+ * Write the counts of ${s}, lost, complete and forgotten into the row s->id; the date of a
+ * forgotten one is recorded as such.
  */
 int remake_describe(struct catalog *c, const struct snapshots_snapshot *s, struct err *e);
 

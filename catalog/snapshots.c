@@ -43,6 +43,8 @@ static const char STORED_SQL[] =
     "UPDATE snapshots SET stored_bytes ="
     " (SELECT coalesce(sum(p.bytes), 0) FROM packs p WHERE p.snapshot_id = snapshots.id)"
     " WHERE id = ?1";
+static const char RECOUNT_SQL[] =
+    "UPDATE snapshots SET added = added - ?2, changed = changed + ?2 WHERE id = ?1";
 static const char VERIFIED_SQL[] =
     "UPDATE snapshots SET verified = ?2 WHERE id = ?1 AND complete = 1";
 
@@ -285,6 +287,20 @@ snapshots_complete(struct catalog *c, const int64_t *ids, size_t n, struct err *
 	if (rc != ERR_OK)
 		db_rollback(c->db);
 	return rc;
+}
+
+int
+snapshots_recount(struct catalog *c, int64_t id, int64_t changed, struct err *e)
+{
+	struct db_query *q;
+	int rc = db_need_transaction(c->db, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	q = db_query(c->db, RECOUNT_SQL);
+	db_bind_int(q, 1, id);
+	db_bind_int(q, 2, changed);
+	return db_run(q, NULL, e);
 }
 
 int

@@ -33,8 +33,8 @@ struct snapshots_snapshot {
 	uint64_t stored_bytes; /* bytes of its packs */
 	int64_t verified; /* date of the last check --read-data that found it whole; 0: never */
 	bool complete;
-	uint64_t lost; /* documents that damage has taken from it, as far as they are known; 0: it
-			  is whole */
+	uint64_t lost;  /* documents that damage has taken from it, as far as they are known; 0: it
+			   is whole */
 	bool forgotten; /* hidden, its packs wait for gc */
 	bool pinned;    /* kept whatever a policy says */
 };
@@ -168,6 +168,13 @@ int snapshots_shard(struct catalog *c, int64_t snapshot_id, uint64_t number,
  * one.
  */
 int snapshots_shards_most(struct catalog *c, int64_t table_id, uint64_t *out, struct err *e);
+
+/*
+ * snapshots_recount(c, id, changed, e):
+ * Count ${changed} documents more (or less) of a snapshot as changed instead of new: gc has let the
+ * version before last until it, or has taken that away. Needs a transaction.
+ */
+int snapshots_recount(struct catalog *c, int64_t id, int64_t changed, struct err *e);
 
 /*
  * snapshots_stored(c, id, e): set stored_bytes of a snapshot to the sum of its packs, one of which

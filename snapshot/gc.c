@@ -27,6 +27,7 @@
 #include "catalog/forgotten.h"
 #include "catalog/leftovers.h"
 #include "catalog/packs.h"
+#include "catalog/snapshots.h"
 #include "catalog/versions.h"
 #include "snapshot/gc_internal.h"
 #include "snapshot/reclaim.h"
@@ -98,11 +99,10 @@ gc_judge_put(struct gc *g, const struct packs_pack *p, const struct pack_entry *
 	if (rc != ERR_OK || gc_shown_between(g, v.born, v.died))
 		return rc;
 	out->dead = true;
+	out->until = v.died;
 	rc = versions_before(g->cat, p->table_id, &entry->key, v.born, &before, e);
-	if (rc == ERR_OK && before.died == v.born) {
+	if (rc == ERR_OK && before.died == v.born)
 		out->extended = before.born;
-		out->until = v.died;
-	}
 	return rc == ERR_ABSENT ? ERR_OK : rc;
 }
 
@@ -140,6 +140,26 @@ gc_judge(struct gc *g, const struct packs_pack *p, const struct pack_entry *entr
 			      : gc_judge_put(g, p, entry, out, e);
 }
 
+/*
+ * A document counts as changed where the version before it ends, and else as new, as the packs have
+ * it: with a version that goes and leaves none to end there one is new that was changed, and with a
+ * deletion that goes one is changed that was new.
+ */
+static int
+gc_recount(struct gc *g, const struct packs_pack *p, const struct pack_entry *entry,
+    const struct gc_verdict *verdict, struct err *e)
+{
+	struct versions_version v;
+	int rc;
+
+	if (entry->deleted != (verdict->extended != 0) || verdict->until == VERSIONS_ALIVE)
+		return ERR_OK;
+	rc = versions_born(g->cat, p->table_id, &entry->key, verdict->until, &v, e);
+	if (rc == ERR_OK)
+		rc = snapshots_recount(g->cat, verdict->until, entry->deleted ? 1 : -1, e);
+	return rc == ERR_ABSENT ? ERR_OK : rc;
+}
+
 /* Let the catalogue know that the line is gone. */
 static int
 gc_bury(struct gc *g, const struct packs_pack *p, const struct pack_entry *entry,
@@ -152,9 +172,9 @@ gc_bury(struct gc *g, const struct packs_pack *p, const struct pack_entry *entry
 	if (rc == ERR_OK && verdict->extended != 0)
 		rc = versions_extend(
 		    g->cat, p->table_id, &entry->key, verdict->extended, verdict->until, e);
-	return rc == ERR_ABSENT
-		   ? err_set(e, ERR_BUG, "a version of pack %" PRId64 " has vanished", p->id)
-		   : rc;
+	if (rc == ERR_ABSENT)
+		return err_set(e, ERR_BUG, "a version of pack %" PRId64 " has vanished", p->id);
+	return rc == ERR_OK ? gc_recount(g, p, entry, verdict, e) : rc;
 }
 
 /* ---- packs ---- */

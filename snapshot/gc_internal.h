@@ -16,8 +16,8 @@ struct gc_pack {
 /* What is decided about a line. */
 struct gc_verdict {
 	bool dead;        /* it goes */
-	int64_t extended; /* then the version of its key born here lasts longer; 0: none */
-	int64_t until;    /* until here */
+	int64_t until;    /* the snapshot in which its key has a line again, as far as it matters */
+	int64_t extended; /* the version of its key born here lasts until then; 0: none */
 };
 
 /* What a pack has. */

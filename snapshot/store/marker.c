@@ -131,3 +131,25 @@ marker_remove(int packsfd, uint64_t snapshot_id, struct err *e)
 {
 	return packfile_remove(packsfd, PACKFILE_MARKER, snapshot_id, e);
 }
+
+/* The caller of marker_list, who wants to see this kind alone. */
+struct marker_listing {
+	int (*found)(void *arg, uint64_t snapshot_id);
+	void *arg;
+};
+
+static int
+marker_listed(void *arg, enum packfile_kind kind, uint64_t id)
+{
+	const struct marker_listing *l = arg;
+
+	return kind == PACKFILE_MARKER ? l->found(l->arg, id) : ERR_OK;
+}
+
+int
+marker_list(int packsfd, int (*found)(void *arg, uint64_t snapshot_id), void *arg, struct err *e)
+{
+	struct marker_listing l = {found, arg};
+
+	return packfile_list(packsfd, marker_listed, &l, e);
+}

@@ -45,4 +45,12 @@ int marker_load(int packsfd, uint64_t snapshot_id, struct marker *out, struct er
  * failure. */
 int marker_remove(int packsfd, uint64_t snapshot_id, struct err *e);
 
+/*
+ * marker_list(packsfd, found, arg, e):
+ * Hand the number of every snapshot that has a marker to ${found}, in no order. A result of
+ * ${found} other than ERR_OK ends the walk and is returned.
+ */
+int
+marker_list(int packsfd, int (*found)(void *arg, uint64_t snapshot_id), void *arg, struct err *e);
+
 #endif

@@ -276,7 +276,9 @@ pack_listed(void *arg, enum packfile_kind kind, uint64_t id)
 {
 	const struct pack_listing *l = arg;
 
-	return kind == PACKFILE_RUN ? ERR_OK : l->found(l->arg, id, kind == PACKFILE_DICTIONARY);
+	if (kind != PACKFILE_PACK && kind != PACKFILE_DICTIONARY)
+		return ERR_OK;
+	return l->found(l->arg, id, kind == PACKFILE_DICTIONARY);
 }
 
 int

@@ -551,7 +551,7 @@ packfile_is_file(const char *name, uint64_t subdir, enum packfile_kind *kind, ui
 {
 	if (!packfile_hex(name, PACKFILE_DIGITS, id) || name[PACKFILE_DIGITS] != '.')
 		return false;
-	for (*kind = PACKFILE_PACK; *kind <= PACKFILE_RUN; ++*kind)
+	for (*kind = PACKFILE_PACK; *kind <= PACKFILE_MARKER; ++*kind)
 		if (strcmp(name + PACKFILE_DIGITS + 1, packfile_suffix[*kind]) == 0)
 			return packfile_id_valid(*id) && *id >> PACKFILE_SHIFT == subdir;
 	return false;

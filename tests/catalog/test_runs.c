@@ -1,6 +1,6 @@
 /* Tests of catalog/runs.c: records of runs, and catalogues from before there were any. */
-#include "catalog/runs.h"
 #include "catalog/remake.h"
+#include "catalog/runs.h"
 #include "tests/catalog/fixture.h"
 
 static void
