@@ -118,6 +118,12 @@ retention_apply(const struct retention_policy *p, struct retention_item *items, 
 		retention_rule_apply((enum retention_rule)rule, p->keep[rule], items, n);
 	if (items[n - 1].reasons == 0)
 		items[n - 1].reasons = RETENTION_NEWEST;
+	for (size_t i = n; i > 0; i--)
+		if (!items[i - 1].lost) {
+			if (items[i - 1].reasons == 0)
+				items[i - 1].reasons = RETENTION_WHOLE;
+			break;
+		}
 }
 
 const char *
@@ -142,6 +148,7 @@ retention_reason(uint32_t reasons, size_t i)
 	    {RETENTION_KEEPS(RETENTION_YEARLY), "yearly snapshot"},
 	    {RETENTION_OLDEST(RETENTION_YEARLY), "oldest yearly snapshot"},
 	    {RETENTION_NEWEST, "newest of its table"},
+	    {RETENTION_WHOLE, "newest without losses"},
 	};
 
 	for (size_t k = 0; k < sizeof(texts) / sizeof(texts[0]); k++)

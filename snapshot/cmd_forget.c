@@ -259,7 +259,8 @@ const struct cmd cmd_forget = {
     .summary = "hide snapshots that are no longer kept",
     .help = "Forget the snapshots of each table that no rule keeps, or those that are named.\n"
 	    "They are hidden at once; thinkback gc frees their space. The newest snapshot of\n"
-	    "a table and pinned ones are always kept, unless named (and not pinned).\n"
+	    "a table, the newest that has lost nothing to damage, and pinned ones are always\n"
+	    "kept, unless named (and not pinned).\n"
 	    "\n"
 	    "      --keep-last N     the N newest snapshots of each table\n"
 	    "      --keep-hourly N   of the N newest hours that have any, the newest; the\n"

@@ -69,7 +69,8 @@ forget_judge(struct catalog *cat, const struct forget_policy *policy, struct for
 	rules.tags = policy->n_tags > 0;
 	for (size_t i = 0; i < n && rc == ERR_OK; i++) {
 		const struct snapshots_snapshot *s = &items[i].snapshot;
-		judged[i] = (struct retention_item){.date = s->date, .pinned = s->pinned};
+		judged[i] = (struct retention_item){
+		    .date = s->date, .pinned = s->pinned, .lost = s->lost > 0};
 		if (rules.tags)
 			rc = forget_tagged(cat, policy, s->id, &judged[i].tagged, e);
 	}

@@ -10,7 +10,7 @@
 
 #define MOST 40 /* snapshots of a case */
 
-/* Read dates as "2026-11-18T03", blanks between; "!" behind one: pinned, "#": tagged. */
+/* Read dates as "2026-11-18T03", blanks between; "!" behind one: pinned, "#": tagged, "-": lost. */
 static size_t
 read_dates(const char *text, struct retention_item items[MOST])
 {
@@ -25,6 +25,7 @@ read_dates(const char *text, struct retention_item items[MOST])
 		for (text += 13; *text != ' ' && *text != '\0'; text++) {
 			items[n].pinned = items[n].pinned || *text == '!';
 			items[n].tagged = items[n].tagged || *text == '#';
+			items[n].lost = items[n].lost || *text == '-';
 		}
 		text += strspn(text, " ");
 		n++;
@@ -66,6 +67,14 @@ retention_apply__rules(void **state)
 	    {"nothing to judge", {.keep = {[RETENTION_DAILY] = 3}}, "", ""},
 	    {"last", {.keep = {[RETENTION_LAST] = 2}}, "2026-11-18T03 2026-11-19T03 2026-11-20T03",
 		"2026-11-19T03:last snapshot\n2026-11-20T03:last snapshot\n"},
+	    {"the newest of those that have lost nothing", {.keep = {[RETENTION_LAST] = 2}},
+		"2026-11-16T03 2026-11-17T03 2026-11-18T03- 2026-11-19T03- 2026-11-20T03-",
+		"2026-11-17T03:newest without losses\n2026-11-19T03:last snapshot\n"
+		"2026-11-20T03:last snapshot\n"},
+	    {"which is kept anyway", {.keep = {[RETENTION_LAST] = 1}},
+		"2026-11-17T03 2026-11-18T03- 2026-11-19T03", "2026-11-19T03:last snapshot\n"},
+	    {"all have lost something", {.keep = {[RETENTION_LAST] = 1}},
+		"2026-11-18T03- 2026-11-19T03-", "2026-11-19T03:last snapshot\n"},
 	    {"hours: the newest of each", {.keep = {[RETENTION_HOURLY] = 2}},
 		"2026-11-18T01 2026-11-18T03 2026-11-18T04",
 		"2026-11-18T03:hourly snapshot\n2026-11-18T04:hourly snapshot\n"},
