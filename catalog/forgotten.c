@@ -11,6 +11,7 @@ static const char HIDE_SQL[] = "UPDATE snapshots SET forgotten = 1"
 static const char DATE_ADD_SQL[] = "INSERT OR IGNORE INTO forgotten_dates (table_id, date)"
 				   " SELECT table_id, date FROM snapshots WHERE id = ?1";
 static const char DATE_SQL[] = "SELECT 1 FROM forgotten_dates WHERE table_id = ?1 AND date = ?2";
+static const char DATES_SQL[] = "SELECT 1 FROM forgotten_dates WHERE table_id = ?1 LIMIT 1";
 static const char TABLE_NEXT_SQL[] = "SELECT table_id FROM snapshots"
 				     " WHERE forgotten = 1 AND table_id > ?1"
 				     " ORDER BY table_id LIMIT 1";
@@ -188,6 +189,18 @@ forgotten_date(struct catalog *c, int64_t table_id, int64_t date, struct err *e)
 
 	db_bind_int(q, 1, table_id);
 	db_bind_int(q, 2, date);
+	rc = db_step(q, e);
+	db_reset(q);
+	return rc == ERR_END ? ERR_ABSENT : rc;
+}
+
+int
+forgotten_any(struct catalog *c, int64_t table_id, struct err *e)
+{
+	struct db_query *q = db_query(c->db, DATES_SQL);
+	int rc;
+
+	db_bind_int(q, 1, table_id);
 	rc = db_step(q, e);
 	db_reset(q);
 	return rc == ERR_END ? ERR_ABSENT : rc;

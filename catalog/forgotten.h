@@ -57,4 +57,7 @@ int forgotten_runs(struct catalog *c, struct err *e);
  */
 int forgotten_date(struct catalog *c, int64_t table_id, int64_t date, struct err *e);
 
+/* forgotten_any(c, table_id, e): whether the table has had any that was. As forgotten_date. */
+int forgotten_any(struct catalog *c, int64_t table_id, struct err *e);
+
 #endif

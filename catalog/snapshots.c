@@ -40,15 +40,16 @@ static const char COMPLETE_SQL[] =
     " AND shards = (SELECT count(*) FROM shards h"
     "  WHERE h.snapshot_id = snapshots.id AND h.number < snapshots.shards)";
 static const char STORED_SQL[] =
-    "UPDATE snapshots SET stored_bytes ="
-    " (SELECT coalesce(sum(p.bytes), 0) FROM packs p WHERE p.snapshot_id = snapshots.id)"
-    " WHERE id = ?1";
+    "UPDATE snapshots SET (stored_bytes, deleted) ="
+    " (SELECT coalesce(sum(p.bytes), 0), coalesce(sum(p.deletions), 0) FROM packs p"
+    "  WHERE p.snapshot_id = snapshots.id) WHERE id = ?1";
 static const char RECOUNT_SQL[] =
     "UPDATE snapshots SET added = added - ?2, changed = changed + ?2 WHERE id = ?1";
 static const char VERIFIED_SQL[] =
     "UPDATE snapshots SET verified = ?2 WHERE id = ?1 AND complete = 1";
 
 static const char GET_SQL[] = SNAPSHOT_FROM " WHERE id = ?1 AND " SHOWN;
+static const char ANY_SQL[] = SNAPSHOT_FROM " WHERE id = ?1 AND complete = 1";
 static const char AT_SQL[] = SNAPSHOT_FROM " WHERE table_id = ?1 AND date = ?2 AND " SHOWN;
 static const char LATEST_SQL[] =
     SNAPSHOT_FROM " WHERE table_id = ?1 AND " SHOWN " ORDER BY id DESC LIMIT 1";
@@ -335,6 +336,15 @@ int
 snapshots_get(struct catalog *c, int64_t id, struct snapshots_snapshot *out, struct err *e)
 {
 	struct db_query *q = db_query(c->db, GET_SQL);
+
+	db_bind_int(q, 1, id);
+	return snapshots_read(q, ERR_ABSENT, 0, out, e);
+}
+
+int
+snapshots_any(struct catalog *c, int64_t id, struct snapshots_snapshot *out, struct err *e)
+{
+	struct db_query *q = db_query(c->db, ANY_SQL);
 
 	db_bind_int(q, 1, id);
 	return snapshots_read(q, ERR_ABSENT, 0, out, e);

@@ -117,6 +117,12 @@ int snapshots_latest(
     struct catalog *c, int64_t table_id, struct snapshots_snapshot *out, struct err *e);
 
 /*
+ * snapshots_any(c, id, out, e): a complete snapshot by number, forgotten or not. Returns as
+ * snapshots_get.
+ */
+int snapshots_any(struct catalog *c, int64_t id, struct snapshots_snapshot *out, struct err *e);
+
+/*
  * snapshots_previous(c, table_id, out, e):
  * The newest complete snapshot of a table, forgotten or not: what the next one is compared with,
  * because the versions that are alive are those that it has. Returns as snapshots_latest.
@@ -177,8 +183,8 @@ int snapshots_shards_most(struct catalog *c, int64_t table_id, uint64_t *out, st
 int snapshots_recount(struct catalog *c, int64_t id, int64_t changed, struct err *e);
 
 /*
- * snapshots_stored(c, id, e): set stored_bytes of a snapshot to the sum of its packs, one of which
- * was written again. Needs a transaction.
+ * snapshots_stored(c, id, e): set stored_bytes and deleted of a snapshot to the sums of its packs,
+ * one of which was written again. Needs a transaction.
  */
 int snapshots_stored(struct catalog *c, int64_t id, struct err *e);
 

@@ -580,7 +580,7 @@ check_marked(struct check *c, const struct snapshots_snapshot *s, struct err *e)
 	if (rc == ERR_ABSENT)
 		err_set(e, rc,
 		    "snapshot %" PRId64 " is forgotten, but has no marker in packs/; "
-		    "run: thinkback gc",
+		    "run: thinkback check --repair",
 		    s->id);
 	if (rc == ERR_OK && (m.table_id != (uint64_t)s->table_id || m.date != s->date))
 		check_problem(
