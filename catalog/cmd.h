@@ -46,7 +46,7 @@ struct cmd {
 };
 
 /* The commands that need the catalogue alone; the others are in snapshot/cmds.h and fs/cmd.h. */
-extern const struct cmd cmd_init, cmd_list, cmd_tag;
+extern const struct cmd cmd_init, cmd_list;
 
 /* Non-zero once SIGINT, SIGTERM or SIGHUP has come, after cmd_catch_signals. */
 extern volatile sig_atomic_t cmd_stop;

@@ -12,6 +12,9 @@ static const char DATE_ADD_SQL[] = "INSERT OR IGNORE INTO forgotten_dates (table
 				   " SELECT table_id, date FROM snapshots WHERE id = ?1";
 static const char DATE_SQL[] = "SELECT 1 FROM forgotten_dates WHERE table_id = ?1 AND date = ?2";
 static const char DATES_SQL[] = "SELECT 1 FROM forgotten_dates WHERE table_id = ?1 LIMIT 1";
+static const char DATE_NEXT_SQL[] = "SELECT table_id, date FROM forgotten_dates"
+				    " WHERE (table_id, date) > (?1, ?2)"
+				    " ORDER BY table_id, date LIMIT 1";
 static const char TABLE_NEXT_SQL[] = "SELECT table_id FROM snapshots"
 				     " WHERE forgotten = 1 AND table_id > ?1"
 				     " ORDER BY table_id LIMIT 1";
@@ -83,6 +86,8 @@ forgotten_hide_one(struct catalog *c, int64_t id, struct err *e)
 		db_bind_int(q, 1, id);
 		rc = db_run(q, NULL, e);
 	}
+	if (rc == ERR_OK)
+		rc = leftovers_add(c, LEFTOVERS_LEDGER, LEFTOVERS_ONLY, e);
 	return rc == ERR_OK ? leftovers_done(c, LEFTOVERS_MARKER, id, e) : rc;
 }
 
@@ -204,4 +209,26 @@ forgotten_any(struct catalog *c, int64_t table_id, struct err *e)
 	rc = db_step(q, e);
 	db_reset(q);
 	return rc == ERR_END ? ERR_ABSENT : rc;
+}
+
+int
+forgotten_date_next(struct catalog *c, int64_t *table_id, int64_t *date, struct err *e)
+{
+	struct db_query *q = db_query(c->db, DATE_NEXT_SQL);
+	int64_t table = 0, at = 0;
+	int rc;
+
+	db_bind_int(q, 1, *table_id);
+	db_bind_int(q, 2, *date);
+	rc = db_step(q, e);
+	if (rc == ERR_OK &&
+	    !(db_int(q, 0, *table_id > 0 ? *table_id : 1, INT64_MAX - 1, &table) &&
+		db_int(q, 1, INT64_MIN, INT64_MAX, &at) && (table > *table_id || at > *date)))
+		rc = db_damaged(c->db, e, "a row of forgotten_dates has values out of range");
+	db_reset(q);
+	if (rc == ERR_OK) {
+		*table_id = table;
+		*date = at;
+	}
+	return rc;
 }

@@ -60,4 +60,11 @@ int forgotten_date(struct catalog *c, int64_t table_id, int64_t date, struct err
 /* forgotten_any(c, table_id, e): whether the table has had any that was. As forgotten_date. */
 int forgotten_any(struct catalog *c, int64_t table_id, struct err *e);
 
+/*
+ * forgotten_date_next(c, table_id, date, e):
+ * Go from one such table and date (0 and INT64_MIN for the first) to the next. Return ERR_OK,
+ * ERR_END or a failure.
+ */
+int forgotten_date_next(struct catalog *c, int64_t *table_id, int64_t *date, struct err *e);
+
 #endif

@@ -14,6 +14,8 @@ static const char *
 leftovers_name(enum leftovers_kind kind)
 {
 	switch (kind) {
+	case LEFTOVERS_LEDGER:
+		return "ledger";
 	case LEFTOVERS_REPLACEMENT:
 		return "replacement";
 	case LEFTOVERS_PACK:

@@ -1,8 +1,9 @@
 /*
- * Files below packs/ that the catalogue has done with and that are still to be removed, or to be
- * given their name: what a forget or gc that is at work, or was stopped, has left. Who holds the
- * writer's lock carries them out before anything else is written (snapshot/reclaim.h), so that the
- * packs always say what the catalogue says when a snapshot is built on it. Threads as in catalog.h.
+ * Files below packs/ that the catalogue has done with and that are still to be removed, to be
+ * given their name, or to be written: what a forget or gc that is at work, or was stopped, has
+ * left. Who holds the writer's lock carries them out before anything else is written
+ * (snapshot/reclaim.h), so that the packs always say what the catalogue says when a snapshot is
+ * built on it. Threads as in catalog.h.
  */
 #ifndef THINKBACK_CATALOG_LEFTOVERS_H
 #define THINKBACK_CATALOG_LEFTOVERS_H
@@ -10,11 +11,14 @@
 #include "catalog/catalog.h"
 
 enum leftovers_kind {
+	LEFTOVERS_LEDGER,      /* the ledger, to be written again */
 	LEFTOVERS_REPLACEMENT, /* a pack whose replacement is to take its place */
 	LEFTOVERS_PACK,        /* a pack to be removed */
 	LEFTOVERS_DICTIONARY,  /* a dictionary to be removed */
 	LEFTOVERS_MARKER       /* the marker of a snapshot to be removed, when its packs are gone */
 };
+
+#define LEFTOVERS_ONLY 1 /* the number of the ledger: there is one */
 
 /* leftovers_add(c, kind, id, e): record a file; again does no harm. Needs a transaction. */
 int leftovers_add(struct catalog *c, enum leftovers_kind kind, int64_t id, struct err *e);

@@ -106,6 +106,19 @@ int remake_snapshot_next(
 int remake_finish(struct catalog *c, struct err *e);
 
 /*
+ * remake_forgotten_date(c, table_id, date, e):
+ * Record that the table had a snapshot at that date (seconds) that was forgotten, if there is such
+ * a table; again does no harm.
+ */
+int remake_forgotten_date(struct catalog *c, int64_t table_id, int64_t date, struct err *e);
+
+/*
+ * remake_last(c, table, out, e):
+ * Set ${out} to the last number given out in a table of remake_sequence; 0: none. Of any catalogue.
+ */
+int remake_last(struct catalog *c, const char *table, int64_t *out, struct err *e);
+
+/*
  * remake_sequence(c, table, least, e):
  * See that the next number given out in "databases", "tables", "runs", "snapshots", "packs" or
  * "dictionaries" is over ${least}.

@@ -165,7 +165,8 @@ static const char CATALOG_FORGOTTEN[] =
     ") STRICT, WITHOUT ROWID;"
 
     "CREATE TABLE leftovers ("
-    "  kind TEXT NOT NULL CHECK (kind IN ('dictionary', 'marker', 'pack', 'replacement')),"
+    "  kind TEXT NOT NULL CHECK (kind IN"
+    "   ('dictionary', 'ledger', 'marker', 'pack', 'replacement')),"
     "  id INTEGER NOT NULL,"
     "  PRIMARY KEY (kind, id)"
     ") STRICT, WITHOUT ROWID;"

@@ -2,6 +2,7 @@
 #include "catalog/tags.h"
 
 #include "catalog/catalog_internal.h"
+#include "catalog/leftovers.h"
 #include "catalog/snapshots.h"
 
 #include <inttypes.h>
@@ -58,7 +59,8 @@ tags_run(struct catalog *c, const char *sql, int64_t snapshot_id, const char *ta
 	q = db_query(c->db, sql);
 	db_bind_int(q, 1, snapshot_id);
 	db_bind_text(q, 2, tag);
-	return db_run(q, NULL, e);
+	rc = db_run(q, NULL, e);
+	return rc == ERR_OK ? leftovers_add(c, LEFTOVERS_LEDGER, LEFTOVERS_ONLY, e) : rc;
 }
 
 int
@@ -86,8 +88,9 @@ tags_pin(struct catalog *c, int64_t snapshot_id, bool pinned, struct err *e)
 	db_bind_int(q, 1, snapshot_id);
 	db_bind_int(q, 2, pinned);
 	rc = db_run(q, &changes, e);
-	return rc == ERR_OK ? catalog_need(changes, e, "there is no snapshot %" PRId64, snapshot_id)
-			    : rc;
+	if (rc == ERR_OK)
+		rc = catalog_need(changes, e, "there is no snapshot %" PRId64, snapshot_id);
+	return rc == ERR_OK ? leftovers_add(c, LEFTOVERS_LEDGER, LEFTOVERS_ONLY, e) : rc;
 }
 
 int

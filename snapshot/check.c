@@ -11,6 +11,7 @@
 #include "catalog/snapshots.h"
 #include "catalog/versions.h"
 #include "snapshot/json/jsonkey.h"
+#include "snapshot/ledger.h"
 #include "snapshot/rebuild.h"
 #include "snapshot/store/dictionary.h"
 #include "snapshot/store/marker.h"
@@ -660,6 +661,29 @@ check_record(struct check *c)
 	close(lock);
 }
 
+/* ---- the ledger ---- */
+
+/* It says what the catalogue says, unless that changes meanwhile or it is still to be written. */
+static int
+check_ledger(struct check *c, struct err *e)
+{
+	uint64_t before = 0, behind = 0;
+	bool same = true;
+	int rc = catalog_generation(c->cat, &before, e);
+
+	if (rc == ERR_OK)
+		rc = leftovers_has(c->cat, LEFTOVERS_LEDGER, LEFTOVERS_ONLY, e);
+	if (rc != ERR_ABSENT)
+		return check_result(c, rc, e);
+	rc = ledger_same(c->repo, c->cat, &same, e);
+	if (rc == ERR_OK && !same)
+		rc = catalog_generation(c->cat, &behind, e);
+	if (rc == ERR_OK && !same && before == behind)
+		check_problem(c, "tags, pins or forgotten dates in packs/ are not those in "
+				 "catalog.db; run: thinkback check --repair");
+	return check_result(c, rc, e);
+}
+
 /* ---- runs ---- */
 
 static bool
@@ -740,6 +764,8 @@ check_all(struct check *c, struct err *e)
 		rc = check_each_snapshot(c, check_snapshot, e);
 	if (rc == ERR_OK)
 		rc = check_forgotten(c, e);
+	if (rc == ERR_OK)
+		rc = check_ledger(c, e);
 	if (rc == ERR_OK)
 		rc = check_packs(c, e);
 	if (rc == ERR_OK)

@@ -212,9 +212,8 @@ forget_run(
 		rc = forget_mark(repo, plan, e);
 		if (rc == ERR_OK)
 			rc = forgotten_hide(cat, ids, n, e);
-		/* What cannot be undone now is left to the next writer. */
-		if (rc != ERR_OK)
-			(void)reclaim_leftovers(repo, cat, NULL);
+		/* What cannot be undone, or written into the ledger, is left to the next writer. */
+		(void)reclaim_leftovers(repo, cat, NULL);
 	}
 	free(ids);
 	return rc;

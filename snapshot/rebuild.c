@@ -6,8 +6,10 @@
 #include "snapshot/rebuild.h"
 
 #include "catalog/forgotten.h"
+#include "catalog/leftovers.h"
 #include "catalog/packs.h"
 #include "catalog/queue.h"
+#include "snapshot/ledger.h"
 #include "snapshot/rebuild_internal.h"
 #include "snapshot/store/dictionary.h"
 #include "snapshot/store/marker.h"
@@ -424,6 +426,20 @@ rebuild_numbers(struct rebuild *r, struct err *e)
 	return rc;
 }
 
+/* Tags, pins, and what is forgotten and gone; the next writer writes what there is of it now. */
+static int
+rebuild_ledger(struct rebuild *r, struct err *e)
+{
+	struct err why = {0};
+	int rc = ledger_restore(r->repo, r->cat, &why);
+
+	if (rc == ERR_CORRUPT)
+		rebuild_problem(r, "%s; tags and pins are lost", why.text);
+	else if (rc != ERR_OK)
+		return err_set(e, rc, "%s", why.text);
+	return leftovers_add(r->cat, LEFTOVERS_LEDGER, LEFTOVERS_ONLY, e);
+}
+
 static int
 rebuild_fill(struct rebuild *r, struct err *e)
 {
@@ -437,6 +453,8 @@ rebuild_fill(struct rebuild *r, struct err *e)
 		rc = rebuild_dictionaries(r, e);
 	if (rc == ERR_OK)
 		rc = rebuild_tables(r, e);
+	if (rc == ERR_OK)
+		rc = rebuild_ledger(r, e);
 	if (rc == ERR_OK)
 		rc = remake_finish(r->cat, e);
 	if (rc == ERR_OK)

@@ -5,6 +5,7 @@
 #include "catalog/packs.h"
 #include "catalog/runs.h"
 #include "catalog/snapshots.h"
+#include "snapshot/ledger.h"
 #include "snapshot/store/dictionary.h"
 #include "snapshot/store/marker.h"
 #include "snapshot/store/pack.h"
@@ -12,9 +13,14 @@
 
 /* Carry out one leftover. */
 static int
-reclaim_file(int packsfd, enum leftovers_kind kind, int64_t id, struct err *e)
+reclaim_file(const struct repo *repo, struct catalog *cat, enum leftovers_kind kind, int64_t id,
+    struct err *e)
 {
+	int packsfd = repo->packsfd;
+
 	switch (kind) {
+	case LEFTOVERS_LEDGER:
+		return ledger_write(repo, cat, e);
 	case LEFTOVERS_REPLACEMENT:
 		return pack_replace(packsfd, (uint64_t)id, e);
 	case LEFTOVERS_PACK:
@@ -49,15 +55,15 @@ reclaim_strike(struct catalog *cat, enum leftovers_kind kind, int64_t id, struct
 int
 reclaim_leftovers(const struct repo *repo, struct catalog *cat, struct err *e)
 {
-	static const enum leftovers_kind order[] = {
-	    LEFTOVERS_REPLACEMENT, LEFTOVERS_PACK, LEFTOVERS_DICTIONARY, LEFTOVERS_MARKER};
+	static const enum leftovers_kind order[] = {LEFTOVERS_LEDGER, LEFTOVERS_REPLACEMENT,
+	    LEFTOVERS_PACK, LEFTOVERS_DICTIONARY, LEFTOVERS_MARKER};
 	int64_t id;
 	int rc = ERR_END;
 
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
 		id = 0;
 		while ((rc = leftovers_next(cat, order[i], id, &id, e)) == ERR_OK) {
-			rc = reclaim_file(repo->packsfd, order[i], id, e);
+			rc = reclaim_file(repo, cat, order[i], id, e);
 			if (rc == ERR_OK)
 				rc = reclaim_strike(cat, order[i], id, e);
 			if (rc != ERR_OK)

@@ -12,6 +12,7 @@
 #include "catalog/snapshots.h"
 #include "catalog/versions.h"
 #include "snapshot/json/jsonkey.h"
+#include "snapshot/ledger.h"
 #include "snapshot/reclaim.h"
 #include "snapshot/store/dictionary.h"
 #include "snapshot/store/marker.h"
@@ -122,7 +123,7 @@ repair_dictionaries(struct repair *r, struct err *e)
 	return rc == ERR_END ? ERR_OK : rc;
 }
 
-/* ---- markers ---- */
+/* ---- markers, and the ledger ---- */
 
 static int
 repair_marker(struct repair *r, const struct snapshots_snapshot *s, struct err *e)
@@ -159,6 +160,20 @@ repair_markers(struct repair *r, struct err *e)
 			return rc;
 	}
 	return rc == ERR_END ? ERR_OK : rc;
+}
+
+static int
+repair_ledger(struct repair *r, struct err *e)
+{
+	bool same = false;
+	int rc = ledger_same(r->repo, r->cat, &same, e);
+
+	if ((rc != ERR_OK && rc != ERR_CORRUPT) || same)
+		return rc;
+	rc = ledger_write(r->repo, r->cat, e);
+	if (rc == ERR_OK)
+		repair_say(r, r->options->repaired, "the ledger is repaired");
+	return rc;
 }
 
 /* ---- documents ---- */
@@ -475,6 +490,8 @@ repair_run(const struct repo *repo, const struct repair_options *options,
 		rc = repair_dictionaries(&r, e);
 	if (rc == ERR_OK)
 		rc = repair_markers(&r, e);
+	if (rc == ERR_OK)
+		rc = repair_ledger(&r, e);
 	if (rc == ERR_OK)
 		rc = store_create(repo->packsfd, NULL, &r.store, e);
 	if (rc == ERR_OK)

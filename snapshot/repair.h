@@ -4,8 +4,8 @@
  * lines, and from documents that are whole in it or stored a second time in another pack. A pack is
  * written again as a whole or left as it is: what cannot be found stays an error (EIO) where it is
  * read, and is never left out as if it had not been there. Left out are deletions of keys whose
- * versions gc has taken, which end nothing. Markers of forgotten snapshots are written again from
- * the catalogue.
+ * versions gc has taken, which end nothing. Markers of forgotten snapshots and the ledger are
+ * written again from the catalogue.
  */
 #ifndef THINKBACK_SNAPSHOT_REPAIR_H
 #define THINKBACK_SNAPSHOT_REPAIR_H

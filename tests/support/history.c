@@ -4,16 +4,21 @@
 #include "tests/support/test.h"
 
 #include "catalog/forgotten.h"
+#include "catalog/named.h"
+#include "catalog/remake.h"
 #include "catalog/snapshots.h"
+#include "catalog/tags.h"
 #include "catalog/versions.h"
 #include "snapshot/capture.h"
 #include "snapshot/check.h"
 #include "snapshot/forget.h"
 #include "snapshot/gc.h"
+#include "snapshot/rebuild.h"
 #include "snapshot/reclaim.h"
 #include "snapshot/store/marker.h"
 #include "snapshot/store/store.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -255,6 +260,112 @@ history_gc(struct history *h, unsigned threshold, uint64_t *freed)
 	if (rc == ERR_OK && freed != NULL)
 		*freed = result.freed;
 	return rc;
+}
+
+void
+history_tag(struct history *h, size_t i, const char *tag)
+{
+	struct err e = {0};
+	int lock;
+	struct catalog *c = history_open(h, &lock);
+
+	assert_err(catalog_begin(c, &e), ERR_OK, &e);
+	assert_err(tags_add(c, h->snapshots[i].id, tag, &e), ERR_OK, &e);
+	assert_err(catalog_commit(c, true, &e), ERR_OK, &e);
+	assert_err(reclaim_leftovers(h->repo, c, &e), ERR_OK, &e);
+	catalog_close(c);
+	close(lock);
+}
+
+/* ---- making the catalogue again ---- */
+
+/* A listing in the making. */
+struct history_listing {
+	struct catalog *c;
+	struct buf *out;
+};
+
+static int
+history_list_snapshot(
+    void *arg, const struct tables_table *t, const struct snapshots_snapshot *s, struct err *e)
+{
+	struct history_listing *l = arg;
+	char tag[TAGS_NAME] = "";
+	int rc;
+
+	assert_int_equal(buf_printf(l->out,
+			     "%s.%s %" PRId64 " %" PRId64 ": %" PRIu64 " shards, %" PRIu64
+			     " documents, %" PRIu64 " bytes, %" PRIu64 " new, %" PRIu64
+			     " changed, %" PRIu64 " deleted, %" PRIu64 " stored, %" PRIu64 " lost",
+			     t->database, t->name, s->id, s->date, s->shards, s->documents,
+			     s->bytes, s->added, s->changed, s->deleted, s->stored_bytes, s->lost),
+	    ERR_OK);
+	while ((rc = tags_next(l->c, s->id, tag, tag, e)) == ERR_OK)
+		assert_int_equal(buf_printf(l->out, " %s", tag), ERR_OK);
+	assert_err(rc, ERR_END, e);
+	return buf_puts(l->out, "\n");
+}
+
+/* All that is listed, and the last numbers given out. */
+static void
+history_list(struct history *h, struct buf *out)
+{
+	struct history_listing l = {.out = out};
+	int64_t packs, snapshots;
+	struct err e = {0};
+	int rc;
+
+	assert_err(catalog_open(h->repo, CATALOG_READ, &l.c, &e), ERR_OK, &e);
+	rc = named_tables(l.c, NULL, 0, history_list_snapshot, &l, &e);
+	if (rc != ERR_ABSENT)
+		assert_err(rc, ERR_OK, &e);
+	assert_err(remake_last(l.c, "packs", &packs, &e), ERR_OK, &e);
+	assert_err(remake_last(l.c, "snapshots", &snapshots, &e), ERR_OK, &e);
+	catalog_close(l.c);
+	assert_int_equal(
+	    buf_printf(out, "last: %" PRId64 " %" PRId64 "\n", packs, snapshots), ERR_OK);
+	assert_non_null(buf_str(out));
+}
+
+static void
+history_rebuild_problem(void *arg, const char *text)
+{
+	(void)arg;
+	print_error("rebuild: %s\n", text);
+	fail();
+}
+
+void
+history_remake(struct history *h)
+{
+	const struct rebuild_options options = {.problem = history_rebuild_problem};
+	static const char *const tails[] = {"", "-wal", "-shm"};
+	struct rebuild_result result;
+	char path[700];
+	struct err e = {0};
+	int lock;
+
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), "%s/repo/catalog.db%s", h->dir, tails[i]);
+		unlink(path);
+	}
+	assert_err(repo_lock(h->repo, &lock, &e), ERR_OK, &e);
+	assert_err(rebuild_run(h->repo, &options, &result, &e), ERR_OK, &e);
+	close(lock);
+}
+
+void
+history_rebuild(struct history *h)
+{
+	struct buf before = {0}, after = {0};
+
+	history_recover(h);
+	history_list(h, &before);
+	history_remake(h);
+	history_list(h, &after);
+	assert_string_equal(after.data, before.data);
+	buf_finish(&before);
+	buf_finish(&after);
 }
 
 /* ---- what the packs say ---- */

@@ -65,6 +65,18 @@ void history_forget(struct history *h, size_t i);
 /* history_gc(h, threshold, freed): collect, after what a stopped writer left; as gc_run returns. */
 int history_gc(struct history *h, unsigned threshold, uint64_t *freed);
 
+/* history_tag(h, i, tag): give snapshot number ${i} of the history a tag. */
+void history_tag(struct history *h, size_t i, const char *tag);
+
+/* history_remake(h): make the catalogue again from packs/ alone, as they are. */
+void history_remake(struct history *h);
+
+/*
+ * history_rebuild(h): the same, after what every writer does first. What is listed of the
+ * snapshots, their tags, and the last numbers given out are as before.
+ */
+void history_rebuild(struct history *h);
+
 /* history_recover(h): what every writer does first. */
 void history_recover(struct history *h);
 

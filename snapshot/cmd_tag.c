@@ -1,15 +1,15 @@
 /* thinkback tag: words for snapshots, and pins. */
 #include "catalog/base/date.h"
-#include "catalog/cmd.h"
 #include "catalog/named.h"
 #include "catalog/tags.h"
+#include "snapshot/cmd_gc.h"
+#include "snapshot/cmds.h"
+#include "snapshot/reclaim.h"
 
 #include <getopt.h>
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
-
-#define TAG_PIN "pin" /* the tag that pins */
 
 /* What is done to which snapshots. */
 struct tag {
@@ -58,7 +58,7 @@ tag_list_one(
 	if (g->env->json)
 		return tag_list_json(t, s, g->cat, e);
 	date_name(s->date, date);
-	printf("%s  %s.%s %s", date, t->database, t->name, s->pinned ? " " TAG_PIN : "");
+	printf("%s  %s.%s %s", date, t->database, t->name, s->pinned ? " " TAGS_PIN : "");
 	for (; rc == ERR_OK; rc = tags_next(g->cat, s->id, tag, tag, e))
 		printf(" %s", tag);
 	putchar('\n');
@@ -91,7 +91,7 @@ tag_change_one(
 
 	(void)t;
 	g->n++;
-	if (strcmp(g->name, TAG_PIN) == 0)
+	if (strcmp(g->name, TAGS_PIN) == 0)
 		return tags_pin(g->cat, s->id, g->add, e);
 	return g->add ? tags_add(g->cat, s->id, g->name, e)
 		      : tags_remove(g->cat, s->id, g->name, e);
@@ -119,15 +119,14 @@ tag_change(
     struct tag *g, const struct repo *repo, const char *table, char *const *dates, struct err *e)
 {
 	int lock;
-	int rc = repo_lock(repo, &lock, e);
+	int rc = cmd_gc_open(repo, false, &lock, &g->cat, e);
 
 	if (rc != ERR_OK)
 		return rc;
-	rc = catalog_open(repo, CATALOG_WRITE, &g->cat, e);
+	rc = tag_change_all(g, table, dates, e);
 	if (rc == ERR_OK)
-		rc = tag_change_all(g, table, dates, e);
-	catalog_close(g->cat);
-	close(lock);
+		rc = reclaim_leftovers(repo, g->cat, e);
+	cmd_gc_close(lock, g->cat);
 	if (rc == ERR_OK && g->env->json)
 		printf("{\"event\":\"tag\",\"tag\":\"%s\",\"%s\":%" PRIu64 "}\n", g->name,
 		    g->add ? "added" : "removed", g->n);
