@@ -212,8 +212,11 @@ forget_run(
 		rc = forget_mark(repo, plan, e);
 		if (rc == ERR_OK)
 			rc = forgotten_hide(cat, ids, n, e);
-		/* What cannot be undone, or written into the ledger, is left to the next writer. */
-		(void)reclaim_leftovers(repo, cat, NULL);
+		/* What cannot be undone now is left to the next writer, and so is the ledger. */
+		if (rc == ERR_OK)
+			rc = reclaim_leftovers(repo, cat, e);
+		else
+			(void)reclaim_leftovers(repo, cat, NULL);
 	}
 	free(ids);
 	return rc;

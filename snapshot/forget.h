@@ -57,7 +57,8 @@ void forget_plan_finish(struct forget_plan *p);
 
 /*
  * forget_run(repo, cat, plan, e):
- * Forget what the plan says, all at once: durable when it returns ERR_OK, and otherwise not done.
+ * Forget what the plan says, all at once: durable when it returns ERR_OK, and otherwise not done,
+ * or done but for the ledger, which the next writer writes.
  * The caller holds repo_lock and has called reclaim_recover.
  */
 int forget_run(

@@ -1,6 +1,7 @@
 /* What a writer that was stopped has left: the contracts are in reclaim.h. */
 #include "snapshot/reclaim.h"
 
+#include "catalog/base/file.h"
 #include "catalog/leftovers.h"
 #include "catalog/packs.h"
 #include "catalog/runs.h"
@@ -112,9 +113,15 @@ reclaim_take_back(const struct repo *repo, struct catalog *cat, int64_t snapshot
 int
 reclaim_recover(const struct repo *repo, struct catalog *cat, struct err *e)
 {
-	/* First the replacements: their files are unfinished ones by name. */
-	int rc = reclaim_leftovers(repo, cat, e);
+	/*
+	 * SQLite syncs the directory in which its log is new, but does not look whether that
+	 * worked: without the log's name all commits would be lost, whose packs are on disk.
+	 */
+	int rc = file_sync(repo->dirfd, repo->path, e);
 
+	/* First the replacements: their files are unfinished ones by name. */
+	if (rc == ERR_OK)
+		rc = reclaim_leftovers(repo, cat, e);
 	if (rc == ERR_OK)
 		rc = reclaim_take_back(repo, cat, 0, e);
 	return rc == ERR_OK ? pack_clean(repo->packsfd, e) : rc;
