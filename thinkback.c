@@ -22,6 +22,9 @@ static const struct cmd *const commands[] = {
     &cmd_rebuild,
     &cmd_restore,
     &cmd_export,
+    &cmd_forget,
+    &cmd_gc,
+    &cmd_tag,
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -170,7 +170,7 @@ static const char OVERLAP_SQL[] =
 static const char SHARDS_SQL[] =
     "SELECT 'snapshot ' || s.id || ' should have ' || s.shards || ' shards and '"
     " || s.documents || ' documents, and its shards have others'"
-    " FROM snapshots s WHERE s.complete = 1 AND (s.shards < 1"
+    " FROM snapshots s WHERE s.complete = 1 AND s.forgotten = 0 AND (s.shards < 1"
     "  OR s.shards <> (SELECT count(*) FROM shards h WHERE h.snapshot_id = s.id"
     "   AND h.number < s.shards)"
     "  OR s.documents <> (SELECT coalesce(sum(h.documents), 0) FROM shards h"

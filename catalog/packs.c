@@ -2,6 +2,7 @@
 #include "catalog/packs.h"
 
 #include "catalog/catalog_internal.h"
+#include "catalog/leftovers.h"
 #include "catalog/remake.h"
 #include "catalog/snapshots.h"
 
@@ -9,7 +10,7 @@
 
 #define PACK_FROM                                                                                  \
 	"SELECT p.id, p.snapshot_id, p.table_id, s.date, coalesce(p.dictionary_id, 0), p.shard,"   \
-	" p.documents, p.deletions, p.bytes"                                                       \
+	" p.documents, p.deletions, p.bytes, s.forgotten"                                          \
 	" FROM packs p CROSS JOIN snapshots s ON s.id = p.snapshot_id AND s.complete = 1"
 
 static const char INSERT_SQL[] = "INSERT INTO packs (snapshot_id, table_id, shard, dictionary_id)"
@@ -19,6 +20,14 @@ static const char DESCRIBE_SQL[] =
     "UPDATE packs SET documents = ?2, deletions = ?3, bytes = ?4 WHERE id = ?1";
 static const char GET_SQL[] = PACK_FROM " WHERE p.id = ?1";
 static const char NEXT_SQL[] = PACK_FROM " WHERE p.id > ?1 ORDER BY p.id LIMIT 1";
+static const char OF_NEXT_SQL[] =
+    PACK_FROM " WHERE p.snapshot_id = ?1 AND p.id > ?2 ORDER BY p.id LIMIT 1";
+static const char DROP_SHARD_SQL[] =
+    "DELETE FROM shards WHERE pack_id = ?1 AND EXISTS"
+    " (SELECT 1 FROM snapshots s WHERE s.id = shards.snapshot_id AND s.forgotten = 1)";
+static const char DROP_SQL[] =
+    "DELETE FROM packs WHERE id = ?1 AND EXISTS"
+    " (SELECT 1 FROM snapshots s WHERE s.id = packs.snapshot_id AND s.forgotten = 1)";
 static const char UNFINISHED_SQL[] =
     "SELECT p.id, p.snapshot_id FROM snapshots s CROSS JOIN packs p ON p.snapshot_id = s.id"
     " WHERE s.complete = 0 AND p.id > ?1 ORDER BY p.id LIMIT 1";
@@ -32,6 +41,12 @@ static const char DICTIONARY_LATEST_SQL[] = "SELECT id, table_id, documents FROM
 					    " WHERE table_id = ?1 ORDER BY id DESC LIMIT 1";
 static const char DICTIONARY_NEXT_SQL[] = "SELECT id, table_id, documents FROM dictionaries"
 					  " WHERE id > ?1 ORDER BY id LIMIT 1";
+static const char DICTIONARY_UNUSED_SQL[] =
+    "SELECT d.id FROM dictionaries d"
+    " WHERE NOT EXISTS (SELECT 1 FROM packs p WHERE p.dictionary_id = d.id)"
+    " AND (EXISTS (SELECT 1 FROM dictionaries n WHERE n.table_id = d.table_id AND n.id > d.id)"
+    "  OR NOT EXISTS (SELECT 1 FROM snapshots s WHERE s.table_id = d.table_id)) LIMIT 1";
+static const char DICTIONARY_DROP_SQL[] = "DELETE FROM dictionaries WHERE id = ?1";
 static const char DICTIONARY_BYTES_SQL[] = "SELECT bytes FROM dictionaries WHERE id = ?1";
 static const char LAST_SQL[] = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = ?1";
 
@@ -100,6 +115,7 @@ static int
 packs_read(struct db_query *q, int none, int64_t after, struct packs_pack *out, struct err *e)
 {
 	struct packs_pack p;
+	int64_t forgotten;
 	int rc = db_step(q, e);
 
 	if (rc == ERR_OK &&
@@ -110,11 +126,14 @@ packs_read(struct db_query *q, int none, int64_t after, struct packs_pack *out, 
 		db_int(q, 4, 0, PACKS_ID_MAX - 1, &p.dictionary_id) &&
 		db_count(q, 5, SNAPSHOTS_SHARDS - 1, &p.shard) &&
 		db_count(q, 6, INT64_MAX, &p.documents) &&
-		db_count(q, 7, INT64_MAX, &p.deletions) && db_count(q, 8, INT64_MAX, &p.bytes)))
+		db_count(q, 7, INT64_MAX, &p.deletions) && db_count(q, 8, INT64_MAX, &p.bytes) &&
+		db_int(q, 9, 0, 1, &forgotten)))
 		rc = db_damaged(q->db, e, "a row of packs has values out of range");
 	db_reset(q);
-	if (rc == ERR_OK)
+	if (rc == ERR_OK) {
+		p.forgotten = forgotten == 1;
 		*out = p;
+	}
 	return rc == ERR_END ? none : rc;
 }
 
@@ -134,6 +153,40 @@ packs_next(struct catalog *c, int64_t after, struct packs_pack *out, struct err 
 
 	db_bind_int(q, 1, after);
 	return packs_read(q, ERR_END, after, out, e);
+}
+
+int
+packs_of_next(
+    struct catalog *c, int64_t snapshot_id, int64_t after, struct packs_pack *out, struct err *e)
+{
+	struct db_query *q = db_query(c->db, OF_NEXT_SQL);
+
+	db_bind_int(q, 1, snapshot_id);
+	db_bind_int(q, 2, after);
+	return packs_read(q, ERR_END, after, out, e);
+}
+
+int
+packs_drop(struct catalog *c, int64_t id, struct err *e)
+{
+	struct db_query *q;
+	int64_t changes = 0;
+	int rc = db_need_transaction(c->db, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	q = db_query(c->db, DROP_SHARD_SQL);
+	db_bind_int(q, 1, id);
+	rc = db_run(q, NULL, e);
+	if (rc == ERR_OK) {
+		q = db_query(c->db, DROP_SQL);
+		db_bind_int(q, 1, id);
+		rc = db_run(q, &changes, e);
+	}
+	if (rc == ERR_OK)
+		rc =
+		    catalog_need(changes, e, "pack %" PRId64 " is not of a forgotten snapshot", id);
+	return rc == ERR_OK ? leftovers_add(c, LEFTOVERS_PACK, id, e) : rc;
 }
 
 int
@@ -234,6 +287,35 @@ packs_dictionary_next(struct catalog *c, int64_t after, struct packs_dictionary 
 
 	db_bind_int(q, 1, after);
 	return packs_read_dictionary(q, ERR_END, after, out, e);
+}
+
+int
+packs_dictionary_unused(struct catalog *c, int64_t *out, struct err *e)
+{
+	struct db_query *q = db_query(c->db, DICTIONARY_UNUSED_SQL);
+	int64_t id = 0;
+	int rc = db_step(q, e);
+
+	if (rc == ERR_OK && !db_int(q, 0, 1, PACKS_ID_MAX - 1, &id))
+		rc = db_damaged(c->db, e, "a row of dictionaries has values out of range");
+	db_reset(q);
+	if (rc == ERR_OK)
+		*out = id;
+	return rc == ERR_END ? ERR_ABSENT : rc;
+}
+
+int
+packs_dictionary_drop(struct catalog *c, int64_t id, struct err *e)
+{
+	struct db_query *q;
+	int rc = db_need_transaction(c->db, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	q = db_query(c->db, DICTIONARY_DROP_SQL);
+	db_bind_int(q, 1, id);
+	rc = db_run(q, NULL, e);
+	return rc == ERR_OK ? leftovers_add(c, LEFTOVERS_DICTIONARY, id, e) : rc;
 }
 
 int

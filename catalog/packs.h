@@ -22,6 +22,7 @@ struct packs_pack {
 	uint64_t documents;    /* versions stored in it */
 	uint64_t deletions;    /* keys recorded in it as deleted */
 	uint64_t bytes;        /* size of the file */
+	bool forgotten;        /* its snapshot is */
 };
 
 struct packs_dictionary {
@@ -46,11 +47,23 @@ int packs_describe(struct catalog *c, const struct packs_pack *p, struct err *e)
 
 /*
  * packs_get(c, id, out, e), packs_next(c, after, out, e):
- * A pack of a complete snapshot by number, or the first with a number over ${after}. Return ERR_OK;
- * ERR_ABSENT or ERR_END (no text); or a failure.
+ * A pack of a complete snapshot, forgotten or not, by number, or the first with a number over
+ * ${after}. Return ERR_OK; ERR_ABSENT or ERR_END (no text); or a failure.
  */
 int packs_get(struct catalog *c, int64_t id, struct packs_pack *out, struct err *e);
 int packs_next(struct catalog *c, int64_t after, struct packs_pack *out, struct err *e);
+
+/* packs_of_next(c, snapshot_id, after, out, e): as packs_next, of one snapshot. */
+int packs_of_next(
+    struct catalog *c, int64_t snapshot_id, int64_t after, struct packs_pack *out, struct err *e);
+
+/*
+ * packs_drop(c, id, e):
+ * Delete the row of a pack of a forgotten snapshot and of the shard that it records, and record its
+ * file as a leftover. Needs a transaction. Return ERR_OK; ERR_WRONG_STATE when it is not such a
+ * pack; or a failure.
+ */
+int packs_drop(struct catalog *c, int64_t id, struct err *e);
 
 /*
  * packs_unfinished_next(c, after, id, snapshot_id, e):
@@ -88,6 +101,15 @@ int packs_dictionary_latest(
     struct catalog *c, int64_t table_id, struct packs_dictionary *out, struct err *e);
 int packs_dictionary_next(
     struct catalog *c, int64_t after, struct packs_dictionary *out, struct err *e);
+
+/*
+ * packs_dictionary_unused(c, out, e), packs_dictionary_drop(c, id, e):
+ * A dictionary that no pack needs, and no next snapshot either: it is not its table's newest one,
+ * or its table has no snapshots left. Delete its row and record its file as a leftover. Return
+ * ERR_OK; ERR_ABSENT (no text) when there is none; or a failure. The second needs a transaction.
+ */
+int packs_dictionary_unused(struct catalog *c, int64_t *out, struct err *e);
+int packs_dictionary_drop(struct catalog *c, int64_t id, struct err *e);
 
 /*
  * packs_dictionary_bytes(c, id, out, e):

@@ -41,7 +41,9 @@ static const char SHARD_COUNT_SQL[] =
     "UPDATE shards SET documents = ?3, bytes = ?4 WHERE snapshot_id = ?1 AND number = ?2";
 static const char DESCRIBE_SQL[] =
     "UPDATE snapshots SET documents = ?2, bytes = ?3, added = ?4, changed = ?5, deleted = ?6,"
-    " stored_bytes = ?7, lost = ?8, complete = ?9 WHERE id = ?1";
+    " stored_bytes = ?7, lost = ?8, complete = ?9, forgotten = ?10 WHERE id = ?1";
+static const char FORGOTTEN_DATE_SQL[] = "INSERT OR IGNORE INTO forgotten_dates (table_id, date)"
+					 " SELECT id, ?2 FROM tables WHERE id = ?1";
 static const char DICTIONARY_INSERT_SQL[] =
     "INSERT INTO dictionaries (id, table_id, documents, bytes) VALUES (?1, ?2, 0, ?3)";
 static const char DICTIONARIES_MISSING_SQL[] =
@@ -317,10 +319,23 @@ remake_describe(struct catalog *c, const struct snapshots_snapshot *s, struct er
 	db_bind_count(q, 7, s->stored_bytes);
 	db_bind_count(q, 8, s->lost);
 	db_bind_int(q, 9, s->complete);
+	db_bind_int(q, 10, s->forgotten);
 	rc = db_run(q, NULL, e);
 	if (rc == ERR_EXISTS)
 		rc = err_set(e, ERR_CORRUPT, "two snapshots of a table have the same date");
-	return rc;
+	if (rc != ERR_OK || !s->forgotten)
+		return rc;
+	return remake_forgotten_date(c, s->table_id, s->date, e);
+}
+
+int
+remake_forgotten_date(struct catalog *c, int64_t table_id, int64_t date, struct err *e)
+{
+	struct db_query *q = db_query(c->db, FORGOTTEN_DATE_SQL);
+
+	db_bind_int(q, 1, table_id);
+	db_bind_int(q, 2, date);
+	return db_run(q, NULL, e);
 }
 
 int
@@ -416,6 +431,23 @@ remake_sequence(struct catalog *c, const char *table, int64_t least, struct err 
 		rc = db_run(q, NULL, e);
 	}
 	return rc;
+}
+
+int
+remake_last(struct catalog *c, const char *table, int64_t *out, struct err *e)
+{
+	struct db_query *q = db_query(c->db, SEQUENCE_GET_SQL);
+	int64_t seq = 0;
+	int rc;
+
+	db_bind_text(q, 1, table);
+	rc = db_step(q, e);
+	if (rc == ERR_OK && !db_int(q, 0, 0, INT64_MAX - 1, &seq))
+		rc = db_damaged(c->db, e, "the last number given out in %s is out of range", table);
+	db_reset(q);
+	if (rc == ERR_OK || rc == ERR_END)
+		*out = seq;
+	return rc == ERR_END ? ERR_OK : rc;
 }
 
 int

@@ -82,7 +82,9 @@ int remake_shard_count(struct catalog *c, int64_t snapshot_id, uint64_t number, 
     uint64_t bytes, struct err *e);
 
 /*
- * remake_describe(c, s, e): write the counts of ${s}, lost and complete into the row s->id.
+ * remake_describe(c, s, e):
+ * Write the counts of ${s}, lost, complete and forgotten into the row s->id; the date of a
+ * forgotten one is recorded as such.
  */
 int remake_describe(struct catalog *c, const struct snapshots_snapshot *s, struct err *e);
 
@@ -102,6 +104,19 @@ int remake_snapshot_next(
  * others that are there. Return ERR_OK, ERR_CORRUPT, or a failure.
  */
 int remake_finish(struct catalog *c, struct err *e);
+
+/*
+ * remake_forgotten_date(c, table_id, date, e):
+ * Record that the table had a snapshot at that date (seconds) that was forgotten, if there is such
+ * a table; again does no harm.
+ */
+int remake_forgotten_date(struct catalog *c, int64_t table_id, int64_t date, struct err *e);
+
+/*
+ * remake_last(c, table, out, e):
+ * Set ${out} to the last number given out in a table of remake_sequence; 0: none. Of any catalogue.
+ */
+int remake_last(struct catalog *c, const char *table, int64_t *out, struct err *e);
 
 /*
  * remake_sequence(c, table, least, e):

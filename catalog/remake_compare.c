@@ -5,7 +5,8 @@
  * attached to it as "old". What an unfinished snapshot has done in it is left out: the versions
  * born in it, and that others ended with it. What packs do not tell is not compared: when a run was
  * started, when a snapshot was verified, on how many documents a dictionary was trained, and that a
- * snapshot has stored anew what those before it have lost (its lost is 0 then).
+ * snapshot has stored anew what those before it have lost (its lost is 0 then). The counts of a
+ * forgotten snapshot are those that it had, and what gc has taken of it is not in the packs.
  */
 #include "catalog/remake.h"
 
@@ -35,12 +36,13 @@ static const char SNAPSHOTS_COMPARE_SQL[] =
     " JOIN main.runs r ON r.id = n.run_id"
     " WHERE n.complete = 1 AND NOT EXISTS (SELECT 1 FROM old.snapshots o"
     "  JOIN old.runs q ON q.id = o.run_id"
-    "  WHERE o.id = n.id AND o.complete = 1 AND o.table_id = n.table_id AND o.date = n.date"
-    "  AND o.shards = n.shards AND o.documents = n.documents AND o.bytes = n.bytes"
-    "  AND o.added = n.added AND o.changed = n.changed AND o.deleted = n.deleted"
-    "  AND o.stored_bytes = n.stored_bytes AND o.primary_key = n.primary_key"
-    "  AND o.config = n.config AND (o.lost = n.lost OR (o.lost = 0 AND n.lost > 0))"
-    "  AND q.date = r.date AND q.source = r.source)"
+    "  WHERE o.id = n.id AND o.complete = 1 AND o.forgotten = n.forgotten"
+    "  AND o.table_id = n.table_id AND o.date = n.date AND o.shards = n.shards"
+    "  AND o.primary_key = n.primary_key AND o.config = n.config"
+    "  AND q.date = r.date AND q.source = r.source AND (o.forgotten = 1"
+    "   OR (o.documents = n.documents AND o.bytes = n.bytes AND o.added = n.added"
+    "    AND o.changed = n.changed AND o.deleted = n.deleted AND o.stored_bytes = n.stored_bytes"
+    "    AND (o.lost = n.lost OR (o.lost = 0 AND n.lost > 0)))))"
     " UNION ALL SELECT 'snapshot ' || o.id || ' has no packs' FROM old.snapshots o"
     " WHERE o.complete = 1 AND NOT EXISTS (SELECT 1 FROM main.snapshots n"
     "  WHERE n.id = o.id AND n.complete = 1)";
@@ -52,8 +54,9 @@ static const char SHARDS_COMPARE_SQL[] =
     "SELECT 'shard ' || n.number || ' of snapshot ' || n.snapshot_id || ' is not what its packs"
     " say' FROM main.shards n WHERE NOT EXISTS (SELECT 1 FROM old.shards o"
     "  WHERE o.snapshot_id = n.snapshot_id AND o.number = n.number AND o.lower = n.lower"
-    "  AND o.upper = n.upper AND o.documents = n.documents AND o.bytes = n.bytes"
-    "  AND o.pack_id = n.pack_id)"
+    "  AND o.upper = n.upper AND o.pack_id = n.pack_id"
+    "  AND ((o.documents = n.documents AND o.bytes = n.bytes) OR EXISTS (SELECT 1"
+    "   FROM old.snapshots s WHERE s.id = o.snapshot_id AND s.forgotten = 1)))"
     " UNION ALL SELECT 'shard ' || o.number || ' of snapshot ' || o.snapshot_id || ' has no pack'"
     " FROM old.shards o WHERE o.snapshot_id NOT IN " UNFINISHED
     " AND NOT EXISTS (SELECT 1 FROM main.shards n"

@@ -131,6 +131,60 @@ static const char CATALOG_VIEWS[] =
 static const char CATALOG_LOST[] =
     "ALTER TABLE snapshots ADD COLUMN lost INTEGER NOT NULL DEFAULT 0 CHECK (lost >= 0);";
 
+/*
+ * Forgetting: a snapshot that is hidden keeps its row until gc has taken its packs. What shows
+ * snapshots looks at those that are complete and not forgotten, and has indexes of these.
+ */
+static const char CATALOG_FORGOTTEN[] =
+    "ALTER TABLE snapshots ADD COLUMN forgotten INTEGER NOT NULL DEFAULT 0"
+    " CHECK (forgotten IN (0, 1));"
+    "ALTER TABLE snapshots ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0"
+    " CHECK (pinned IN (0, 1));"
+    "DROP INDEX snapshots_of_table;"
+    "DROP INDEX snapshots_at_date;"
+    "DROP INDEX snapshots_by_date;"
+    "DROP INDEX snapshots_by_shards;"
+    "CREATE INDEX snapshots_of_table ON snapshots (table_id, complete, forgotten, id);"
+    "CREATE UNIQUE INDEX snapshots_at_date ON snapshots (table_id, date)"
+    " WHERE complete = 1 AND forgotten = 0;"
+    "CREATE INDEX snapshots_by_date ON snapshots (date) WHERE complete = 1 AND forgotten = 0;"
+    "CREATE INDEX snapshots_by_shards ON snapshots (table_id, shards)"
+    " WHERE complete = 1 AND forgotten = 0;"
+    "CREATE INDEX snapshots_forgotten ON snapshots (table_id, id) WHERE forgotten = 1;"
+
+    "CREATE TABLE tags ("
+    "  snapshot_id INTEGER NOT NULL REFERENCES snapshots (id),"
+    "  tag TEXT NOT NULL CHECK (length(tag) BETWEEN 1 AND 64),"
+    "  PRIMARY KEY (snapshot_id, tag)"
+    ") STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE forgotten_dates ("
+    "  table_id INTEGER NOT NULL REFERENCES tables (id),"
+    "  date INTEGER NOT NULL,"
+    "  PRIMARY KEY (table_id, date)"
+    ") STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE leftovers ("
+    "  kind TEXT NOT NULL CHECK (kind IN"
+    "   ('dictionary', 'ledger', 'marker', 'pack', 'replacement')),"
+    "  id INTEGER NOT NULL,"
+    "  PRIMARY KEY (kind, id)"
+    ") STRICT, WITHOUT ROWID;"
+
+    "DROP VIEW snapshot_list;"
+    "CREATE VIEW snapshot_list AS"
+    " SELECT s.id, d.name AS \"database\", t.name AS \"table\","
+    "  strftime('%Y-%m-%dT%H-%M-%SZ', s.date, 'unixepoch') AS date,"
+    "  s.complete, s.forgotten, s.pinned,"
+    "  (SELECT group_concat(g.tag, ' ') FROM tags g WHERE g.snapshot_id = s.id) AS tags,"
+    "  s.shards, s.documents, s.bytes, s.added, s.changed, s.deleted, s.stored_bytes, s.lost,"
+    "  CASE s.verified WHEN 0 THEN NULL"
+    "   ELSE strftime('%Y-%m-%dT%H-%M-%SZ', s.verified, 'unixepoch') END AS verified,"
+    "  r.source"
+    " FROM snapshots s JOIN tables t ON t.id = s.table_id"
+    " JOIN databases d ON d.id = t.database_id JOIN runs r ON r.id = s.run_id"
+    " ORDER BY s.id;";
+
 static const char QUEUE_RESTORES[] =
     "CREATE TABLE restores ("
     "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
@@ -196,7 +250,7 @@ static const char QUEUE_REPLACED[] =
 static const char CATALOG_RECORDS[] = "ALTER TABLE runs ADD COLUMN record TEXT;";
 
 static const struct db_step CATALOG_STEPS[] = {{1, CATALOG_SNAPSHOTS}, {1, CATALOG_PACKS},
-    {1, CATALOG_VIEWS}, {2, CATALOG_RECORDS}, {3, CATALOG_LOST}};
+    {1, CATALOG_VIEWS}, {2, CATALOG_RECORDS}, {3, CATALOG_LOST}, {4, CATALOG_FORGOTTEN}};
 static const struct db_step QUEUE_STEPS[] = {
     {1, QUEUE_RESTORES}, {1, QUEUE_VIEWS}, {2, QUEUE_REPLACED}};
 
@@ -208,7 +262,7 @@ schema_catalog(void)
 	    .application_id = 0x54426361, /* "TBca" */
 	    .steps = CATALOG_STEPS,
 	    .n_steps = COUNT(CATALOG_STEPS),
-	    .version = 3,
+	    .version = 4,
 	};
 
 	return &schema;

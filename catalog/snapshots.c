@@ -3,6 +3,7 @@
  *
  * A snapshot's life is one column: complete is 0 while it is built, when nothing looks at it or at
  * what refers to it, and 1 from snapshots_complete on. What a crash leaves is 0 and is taken back.
+ * One that is forgotten is complete and not looked at any more (forgotten.h).
  */
 #include "catalog/snapshots.h"
 
@@ -15,12 +16,13 @@
 
 #define SNAPSHOT_FROM                                                                              \
 	"SELECT id, table_id, run_id, date, shards, documents, bytes, added, changed, deleted,"    \
-	" stored_bytes, verified, complete, lost FROM snapshots"
+	" stored_bytes, verified, complete, lost, forgotten, pinned FROM snapshots"
+#define SHOWN "complete = 1 AND forgotten = 0"
 
 static const char RUN_INSERT_SQL[] = "INSERT INTO runs (date, source, started) VALUES (?1, ?2, ?3)";
 static const char RUN_SOURCE_SQL[] = "SELECT source FROM runs WHERE id = ?1";
 static const char NOT_AFTER_SQL[] =
-    SNAPSHOT_FROM " WHERE table_id = ?1 AND complete = 1 AND date >= ?2 ORDER BY date DESC LIMIT 1";
+    SNAPSHOT_FROM " WHERE table_id = ?1 AND " SHOWN " AND date >= ?2 ORDER BY date DESC LIMIT 1";
 static const char UNFINISHED_OF_TABLE_SQL[] =
     "SELECT id FROM snapshots WHERE table_id = ?1 AND complete = 0 LIMIT 1";
 static const char INSERT_SQL[] =
@@ -38,23 +40,28 @@ static const char COMPLETE_SQL[] =
     " AND shards = (SELECT count(*) FROM shards h"
     "  WHERE h.snapshot_id = snapshots.id AND h.number < snapshots.shards)";
 static const char STORED_SQL[] =
-    "UPDATE snapshots SET stored_bytes ="
-    " (SELECT coalesce(sum(p.bytes), 0) FROM packs p WHERE p.snapshot_id = snapshots.id)"
-    " WHERE id = ?1";
+    "UPDATE snapshots SET (stored_bytes, deleted) ="
+    " (SELECT coalesce(sum(p.bytes), 0), coalesce(sum(p.deletions), 0) FROM packs p"
+    "  WHERE p.snapshot_id = snapshots.id) WHERE id = ?1";
+static const char RECOUNT_SQL[] =
+    "UPDATE snapshots SET added = added - ?2, changed = changed + ?2 WHERE id = ?1";
 static const char VERIFIED_SQL[] =
     "UPDATE snapshots SET verified = ?2 WHERE id = ?1 AND complete = 1";
 
-static const char GET_SQL[] = SNAPSHOT_FROM " WHERE id = ?1 AND complete = 1";
-static const char AT_SQL[] = SNAPSHOT_FROM " WHERE table_id = ?1 AND date = ?2 AND complete = 1";
+static const char GET_SQL[] = SNAPSHOT_FROM " WHERE id = ?1 AND " SHOWN;
+static const char ANY_SQL[] = SNAPSHOT_FROM " WHERE id = ?1 AND complete = 1";
+static const char AT_SQL[] = SNAPSHOT_FROM " WHERE table_id = ?1 AND date = ?2 AND " SHOWN;
 static const char LATEST_SQL[] =
+    SNAPSHOT_FROM " WHERE table_id = ?1 AND " SHOWN " ORDER BY id DESC LIMIT 1";
+static const char PREVIOUS_SQL[] =
     SNAPSHOT_FROM " WHERE table_id = ?1 AND complete = 1 ORDER BY id DESC LIMIT 1";
 static const char NEXT_SQL[] =
-    SNAPSHOT_FROM " WHERE table_id = ?1 AND complete = 1 AND id > ?2 ORDER BY id LIMIT 1";
+    SNAPSHOT_FROM " WHERE table_id = ?1 AND " SHOWN " AND id > ?2 ORDER BY id LIMIT 1";
 static const char NEWEST_DATE_SQL[] =
-    "SELECT date FROM snapshots WHERE complete = 1 ORDER BY date DESC LIMIT 1";
+    "SELECT date FROM snapshots WHERE " SHOWN " ORDER BY date DESC LIMIT 1";
 static const char STAMP_SQL[] =
     "SELECT count(*), coalesce(max(id), 0), coalesce(sum(id), 0), coalesce(sum(lost), 0)"
-    " FROM snapshots WHERE complete = 1";
+    " FROM snapshots WHERE " SHOWN;
 static const char PRIMARY_KEY_SQL[] =
     "SELECT primary_key FROM snapshots WHERE id = ?1 AND complete = 1";
 static const char CONFIG_SQL[] = "SELECT config FROM snapshots WHERE id = ?1 AND complete = 1";
@@ -62,9 +69,9 @@ static const char SHARD_SQL[] =
     "SELECT number, lower, upper, documents, bytes, pack_id FROM shards"
     " WHERE snapshot_id = ?1 AND number = ?2"
     " AND EXISTS (SELECT 1 FROM snapshots s WHERE s.id = ?1 AND s.complete = 1)";
-static const char SHARDS_MOST_SQL[] = "SELECT shards FROM snapshots"
-				      " WHERE table_id = ?1 AND complete = 1"
-				      " ORDER BY shards DESC LIMIT 1";
+static const char SHARDS_MOST_SQL[] =
+    "SELECT shards FROM snapshots"
+    " WHERE table_id = ?1 AND " SHOWN " ORDER BY shards DESC LIMIT 1";
 
 /* ---- rows ---- */
 
@@ -87,7 +94,7 @@ snapshots_read(
     struct db_query *q, int none, int64_t after, struct snapshots_snapshot *out, struct err *e)
 {
 	struct snapshots_snapshot s;
-	int64_t complete;
+	int64_t complete, forgotten, pinned;
 	int rc = db_step(q, e);
 
 	if (rc == ERR_OK &&
@@ -95,11 +102,14 @@ snapshots_read(
 		db_int(q, 1, 1, INT64_MAX, &s.table_id) && db_int(q, 2, 1, INT64_MAX, &s.run_id) &&
 		db_int(q, 3, INT64_MIN, INT64_MAX, &s.date) && snapshots_row_counts(q, &s) &&
 		s.shards > 0 && db_int(q, 11, 0, INT64_MAX, &s.verified) &&
-		db_int(q, 12, 1, 1, &complete) && db_count(q, 13, INT64_MAX, &s.lost)))
+		db_int(q, 12, 1, 1, &complete) && db_count(q, 13, INT64_MAX, &s.lost) &&
+		db_int(q, 14, 0, 1, &forgotten) && db_int(q, 15, 0, 1, &pinned)))
 		rc = db_damaged(q->db, e, "a row of snapshots has values out of range");
 	db_reset(q);
 	if (rc == ERR_OK) {
 		s.complete = true;
+		s.forgotten = forgotten == 1;
+		s.pinned = pinned == 1;
 		*out = s;
 	}
 	return rc == ERR_END ? none : rc;
@@ -281,6 +291,20 @@ snapshots_complete(struct catalog *c, const int64_t *ids, size_t n, struct err *
 }
 
 int
+snapshots_recount(struct catalog *c, int64_t id, int64_t changed, struct err *e)
+{
+	struct db_query *q;
+	int rc = db_need_transaction(c->db, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	q = db_query(c->db, RECOUNT_SQL);
+	db_bind_int(q, 1, id);
+	db_bind_int(q, 2, changed);
+	return db_run(q, NULL, e);
+}
+
+int
 snapshots_stored(struct catalog *c, int64_t id, struct err *e)
 {
 	struct db_query *q;
@@ -318,6 +342,15 @@ snapshots_get(struct catalog *c, int64_t id, struct snapshots_snapshot *out, str
 }
 
 int
+snapshots_any(struct catalog *c, int64_t id, struct snapshots_snapshot *out, struct err *e)
+{
+	struct db_query *q = db_query(c->db, ANY_SQL);
+
+	db_bind_int(q, 1, id);
+	return snapshots_read(q, ERR_ABSENT, 0, out, e);
+}
+
+int
 snapshots_at(struct catalog *c, int64_t table_id, int64_t date, struct snapshots_snapshot *out,
     struct err *e)
 {
@@ -332,6 +365,16 @@ int
 snapshots_latest(struct catalog *c, int64_t table_id, struct snapshots_snapshot *out, struct err *e)
 {
 	struct db_query *q = db_query(c->db, LATEST_SQL);
+
+	db_bind_int(q, 1, table_id);
+	return snapshots_read(q, ERR_ABSENT, 0, out, e);
+}
+
+int
+snapshots_previous(
+    struct catalog *c, int64_t table_id, struct snapshots_snapshot *out, struct err *e)
+{
+	struct db_query *q = db_query(c->db, PREVIOUS_SQL);
 
 	db_bind_int(q, 1, table_id);
 	return snapshots_read(q, ERR_ABSENT, 0, out, e);

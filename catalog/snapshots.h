@@ -1,6 +1,7 @@
 /*
  * Runs and snapshots in the catalogue. A snapshot is one table at one date; it is built invisibly
- * and appears with snapshots_complete. Within a table, numbers (ids) grow with dates. Numbers are
+ * and appears with snapshots_complete. One that is forgotten (forgotten.h) is not found by any
+ * function here that does not say so. Within a table, numbers (ids) grow with dates. Numbers are
  * positive and never used twice. Threads as in catalog.h. Sizes in bytes, dates in seconds
  * (date.h).
  */
@@ -32,8 +33,10 @@ struct snapshots_snapshot {
 	uint64_t stored_bytes; /* bytes of its packs */
 	int64_t verified; /* date of the last check --read-data that found it whole; 0: never */
 	bool complete;
-	uint64_t lost; /* documents that damage has taken from it, as far as they are known; 0: it
-			  is whole */
+	uint64_t lost;  /* documents that damage has taken from it, as far as they are known; 0: it
+			   is whole */
+	bool forgotten; /* hidden, its packs wait for gc */
+	bool pinned;    /* kept whatever a policy says */
 };
 
 struct snapshots_shard {
@@ -62,8 +65,8 @@ int snapshots_run_source(struct catalog *c, int64_t run_id, struct buf *out, str
 /*
  * snapshots_begin(c, table_id, run_id, date, out, e):
  * Record a snapshot that is not complete. Needs a transaction. Return ERR_OK and set ${out} to its
- * id; ERR_ORDER when the table has a complete snapshot at ${date} or later; ERR_WRONG_STATE when it
- * has an unfinished one, to be taken back first; else a failure.
+ * id; ERR_ORDER when the table has a snapshot at ${date} or later that is not forgotten;
+ * ERR_WRONG_STATE when it has an unfinished one, to be taken back first; else a failure.
  */
 int snapshots_begin(
     struct catalog *c, int64_t table_id, int64_t run_id, int64_t date, int64_t *out, struct err *e);
@@ -114,6 +117,20 @@ int snapshots_latest(
     struct catalog *c, int64_t table_id, struct snapshots_snapshot *out, struct err *e);
 
 /*
+ * snapshots_any(c, id, out, e): a complete snapshot by number, forgotten or not. Returns as
+ * snapshots_get.
+ */
+int snapshots_any(struct catalog *c, int64_t id, struct snapshots_snapshot *out, struct err *e);
+
+/*
+ * snapshots_previous(c, table_id, out, e):
+ * The newest complete snapshot of a table, forgotten or not: what the next one is compared with,
+ * because the versions that are alive are those that it has. Returns as snapshots_latest.
+ */
+int snapshots_previous(
+    struct catalog *c, int64_t table_id, struct snapshots_snapshot *out, struct err *e);
+
+/*
  * snapshots_next(c, table_id, after, out, e):
  * The first complete snapshot of the table with a number over ${after} (0 for the first): oldest
  * first. Return ERR_OK, ERR_END or a failure.
@@ -129,7 +146,7 @@ int snapshots_newest_date(struct catalog *c, int64_t *out, struct err *e);
 
 /*
  * snapshots_stamp(c, out, e):
- * Set ${out} to a number that is another one when other snapshots are complete than before, or have
+ * Set ${out} to a number that is another one when other snapshots are shown than before, or have
  * lost documents since, and the same for every connection. It looks at all snapshots: call it when
  * catalog_generation has changed.
  */
@@ -145,7 +162,8 @@ int snapshots_config(struct catalog *c, int64_t id, struct buf *out, struct err 
 
 /*
  * snapshots_shard(c, snapshot_id, number, out, e):
- * One shard of a complete snapshot. Return ERR_OK, ERR_ABSENT or a failure.
+ * One shard of a complete snapshot, forgotten or not. Return ERR_OK, ERR_ABSENT (of a forgotten
+ * one: gc has taken its pack) or a failure.
  */
 int snapshots_shard(struct catalog *c, int64_t snapshot_id, uint64_t number,
     struct snapshots_shard *out, struct err *e);
@@ -158,8 +176,15 @@ int snapshots_shard(struct catalog *c, int64_t snapshot_id, uint64_t number,
 int snapshots_shards_most(struct catalog *c, int64_t table_id, uint64_t *out, struct err *e);
 
 /*
- * snapshots_stored(c, id, e): set stored_bytes of a snapshot to the sum of its packs, one of which
- * was written again. Needs a transaction.
+ * snapshots_recount(c, id, changed, e):
+ * Count ${changed} documents more (or less) of a snapshot as changed instead of new: gc has let the
+ * version before last until it, or has taken that away. Needs a transaction.
+ */
+int snapshots_recount(struct catalog *c, int64_t id, int64_t changed, struct err *e);
+
+/*
+ * snapshots_stored(c, id, e): set stored_bytes and deleted of a snapshot to the sums of its packs,
+ * one of which was written again. Needs a transaction.
  */
 int snapshots_stored(struct catalog *c, int64_t id, struct err *e);
 

@@ -8,8 +8,10 @@
 /* Whether database d, or table t, has anything to show. */
 #define DATABASE_SHOWN                                                                             \
 	"EXISTS (SELECT 1 FROM tables t JOIN snapshots s ON s.table_id = t.id AND s.complete = 1"  \
-	" WHERE t.database_id = d.id)"
-#define TABLE_SHOWN "EXISTS (SELECT 1 FROM snapshots s WHERE s.table_id = t.id AND s.complete = 1)"
+	" AND s.forgotten = 0 WHERE t.database_id = d.id)"
+#define TABLE_SHOWN                                                                                \
+	"EXISTS (SELECT 1 FROM snapshots s WHERE s.table_id = t.id AND s.complete = 1"             \
+	" AND s.forgotten = 0)"
 #define TABLE_FROM                                                                                 \
 	"SELECT t.id, d.id, d.name, t.name FROM tables t JOIN databases d ON d.id = t.database_id"
 

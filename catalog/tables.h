@@ -41,7 +41,7 @@ bool tables_match(const char *const *only, size_t n, const char *database, const
  * tables_database_find(c, name, out, e), tables_database_get(c, id, out, e),
  * tables_find(c, database, table, out, e), tables_get(c, id, out, e):
  * Look one up. Return ERR_OK, ERR_ABSENT (no text), or a failure. Only databases and tables with at
- * least one complete snapshot are there; tables_get and tables_database_get find the others too.
+ * least one snapshot to show are there; tables_get and tables_database_get find the others too.
  */
 int tables_database_find(
     struct catalog *c, const char *name, struct tables_database *out, struct err *e);
@@ -53,7 +53,7 @@ int tables_get(struct catalog *c, int64_t id, struct tables_table *out, struct e
 /*
  * tables_database_next(c, after, out, e), tables_next(c, database_id, after, out, e):
  * The first database, or table of a database, whose name is bytewise after ${after} ("" for the
- * first), with at least one complete snapshot. Return ERR_OK, ERR_END, or a failure.
+ * first), with at least one snapshot to show. Return ERR_OK, ERR_END, or a failure.
  */
 int tables_database_next(
     struct catalog *c, const char *after, struct tables_database *out, struct err *e);

@@ -28,6 +28,16 @@ static const char SAME_SQL[] =
     " ORDER BY v.pack_id LIMIT 1";
 static const char BORN_SQL[] = "SELECT " VERSION_COLUMNS " FROM versions"
 			       " WHERE table_id = ?1 AND key = ?2 AND born = ?3";
+static const char BEFORE_SQL[] = "SELECT " VERSION_COLUMNS " FROM versions"
+				 " WHERE table_id = ?1 AND key = ?2 AND born < ?3"
+				 " ORDER BY born DESC LIMIT 1";
+static const char AFTER_SQL[] = "SELECT " VERSION_COLUMNS " FROM versions"
+				" WHERE table_id = ?1 AND key = ?2 AND born > ?3"
+				" ORDER BY born LIMIT 1";
+static const char DELETE_SQL[] =
+    "DELETE FROM versions WHERE table_id = ?1 AND key = ?2 AND born = ?3";
+static const char EXTEND_SQL[] =
+    "UPDATE versions SET died = ?4 WHERE table_id = ?1 AND key = ?2 AND born = ?3 AND died < ?4";
 static const char INSERT_SQL[] = "INSERT INTO versions"
 				 " (table_id, key, born, died, pack_id, ordinal, size, digest)"
 				 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
@@ -88,16 +98,38 @@ versions_find(struct catalog *c, int64_t table_id, int64_t snapshot_id, const st
 	return versions_one(q, out, e);
 }
 
-int
-versions_born(struct catalog *c, int64_t table_id, const struct key *key, int64_t born,
-    struct versions_version *out, struct err *e)
+/* The version of ${key} that ${sql} finds with its birth. */
+static int
+versions_by_birth(struct catalog *c, const char *sql, int64_t table_id, const struct key *key,
+    int64_t born, struct versions_version *out, struct err *e)
 {
-	struct db_query *q = db_query(c->db, BORN_SQL);
+	struct db_query *q = db_query(c->db, sql);
 
 	db_bind_int(q, 1, table_id);
 	catalog_bind_key(q, 2, key);
 	db_bind_int(q, 3, born);
 	return versions_one(q, out, e);
+}
+
+int
+versions_born(struct catalog *c, int64_t table_id, const struct key *key, int64_t born,
+    struct versions_version *out, struct err *e)
+{
+	return versions_by_birth(c, BORN_SQL, table_id, key, born, out, e);
+}
+
+int
+versions_before(struct catalog *c, int64_t table_id, const struct key *key, int64_t born,
+    struct versions_version *out, struct err *e)
+{
+	return versions_by_birth(c, BEFORE_SQL, table_id, key, born, out, e);
+}
+
+int
+versions_after(struct catalog *c, int64_t table_id, const struct key *key, int64_t born,
+    struct versions_version *out, struct err *e)
+{
+	return versions_by_birth(c, AFTER_SQL, table_id, key, born, out, e);
 }
 
 /*
@@ -236,9 +268,10 @@ versions_insert(
 	return db_run(q, NULL, e);
 }
 
-int
-versions_close(struct catalog *c, int64_t table_id, const struct key *key, int64_t born,
-    int64_t died, struct err *e)
+/* Carry out ${sql} on one version; ${died} is the fourth parameter when it is not 0. */
+static int
+versions_change(struct catalog *c, const char *sql, int64_t table_id, const struct key *key,
+    int64_t born, int64_t died, struct err *e)
 {
 	struct db_query *q;
 	int64_t changes = 0;
@@ -246,15 +279,37 @@ versions_close(struct catalog *c, int64_t table_id, const struct key *key, int64
 
 	if (rc != ERR_OK)
 		return rc;
-	if (died <= born)
-		return err_set(e, ERR_BUG, "a version cannot die before it is born");
-	q = db_query(c->db, CLOSE_SQL);
+	q = db_query(c->db, sql);
 	db_bind_int(q, 1, table_id);
 	catalog_bind_key(q, 2, key);
 	db_bind_int(q, 3, born);
-	db_bind_int(q, 4, died);
+	if (died != 0)
+		db_bind_int(q, 4, died);
 	rc = db_run(q, &changes, e);
-	if (rc == ERR_OK && changes == 0)
-		return ERR_ABSENT;
-	return rc;
+	return rc == ERR_OK && changes == 0 ? ERR_ABSENT : rc;
+}
+
+int
+versions_close(struct catalog *c, int64_t table_id, const struct key *key, int64_t born,
+    int64_t died, struct err *e)
+{
+	int rc = db_need_transaction(c->db, e);
+
+	if (rc == ERR_OK && died <= born)
+		return err_set(e, ERR_BUG, "a version cannot die before it is born");
+	return rc == ERR_OK ? versions_change(c, CLOSE_SQL, table_id, key, born, died, e) : rc;
+}
+
+int
+versions_delete(
+    struct catalog *c, int64_t table_id, const struct key *key, int64_t born, struct err *e)
+{
+	return versions_change(c, DELETE_SQL, table_id, key, born, 0, e);
+}
+
+int
+versions_extend(struct catalog *c, int64_t table_id, const struct key *key, int64_t born,
+    int64_t died, struct err *e)
+{
+	return versions_change(c, EXTEND_SQL, table_id, key, born, died, e);
 }

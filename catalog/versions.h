@@ -67,6 +67,16 @@ int versions_same(struct catalog *c, const struct versions_version *v, int64_t a
     struct versions_version *out, struct err *e);
 
 /*
+ * versions_before(c, table_id, key, born, out, e), versions_after(c, table_id, key, born, out, e):
+ * The last version of ${key} born before ${born}, the first born after it; ended or not. Return
+ * ERR_OK, ERR_ABSENT (no text) or a failure.
+ */
+int versions_before(struct catalog *c, int64_t table_id, const struct key *key, int64_t born,
+    struct versions_version *out, struct err *e);
+int versions_after(struct catalog *c, int64_t table_id, const struct key *key, int64_t born,
+    struct versions_version *out, struct err *e);
+
+/*
  * versions_insert(c, table_id, v, e):
  * Record a version. Needs a transaction. Return ERR_OK, ERR_EXISTS, or a failure.
  */
@@ -79,6 +89,17 @@ int versions_insert(
  * ERR_OK, ERR_ABSENT when there is none that is alive, or a failure.
  */
 int versions_close(struct catalog *c, int64_t table_id, const struct key *key, int64_t born,
+    int64_t died, struct err *e);
+
+/*
+ * versions_delete(c, table_id, key, born, e), versions_extend(c, table_id, key, born, died, e):
+ * Take a version away that no snapshot shows; let one that has ended end at ${died} instead, when
+ * no snapshot in between shows anything. Need a transaction. Return ERR_OK, ERR_ABSENT (no text)
+ * when there is none, or a failure.
+ */
+int versions_delete(
+    struct catalog *c, int64_t table_id, const struct key *key, int64_t born, struct err *e);
+int versions_extend(struct catalog *c, int64_t table_id, const struct key *key, int64_t born,
     int64_t died, struct err *e);
 
 /* versions_count(c, table_id, out, e): the number of versions of a table, all spans; 0 for all

@@ -45,7 +45,7 @@ _thinkback_words() {
 
 _thinkback() {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command='' i
-	local commands='init snapshot mount ls cat list queue worker check rebuild restore export'
+	local commands='init snapshot mount ls cat list queue worker check rebuild restore export forget gc tag'
 	COMPREPLY=()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
@@ -60,6 +60,8 @@ _thinkback() {
 	-e | --export) _thinkback_tables "$word" && return ;;
 	--conflict) _thinkback_words 'replace keep newer-loses' "$word" && return ;;
 	--state) _thinkback_words 'pending running done failed cancelled' "$word" && return ;;
+	--keep-last | --keep-hourly | --keep-daily | --keep-weekly | --keep-monthly | --keep-yearly | \
+		--keep-within | --keep-tag | --threshold) return ;;
 	-o | -u | --user | --at | --max-rate | --ready-fd | --parent-fd | --into | --key | \
 		--clients) return ;;
 	esac
@@ -82,6 +84,11 @@ _thinkback() {
 		;;
 	list,-*) _thinkback_words '--record --json --help' "$word" ;;
 	export,-*) _thinkback_words '--at --export --overwrite-file --json --help' "$word" ;;
+	forget,-*)
+		_thinkback_words "--keep-last --keep-hourly --keep-daily --keep-weekly --keep-monthly \
+			--keep-yearly --keep-within --keep-tag --export --dry-run --gc --json --help" "$word"
+		;;
+	gc,-*) _thinkback_words '--threshold --dry-run --json --help' "$word" ;;
 	check,-*) _thinkback_words '--read-data --repair --json --help' "$word" ;;
 	rebuild,-*) _thinkback_words '--json --help' "$word" ;;
 	queue,-*)
@@ -92,7 +99,14 @@ _thinkback() {
 	snapshot,* | export,*) _thinkback_files -f "$word" ;;
 	init,* | mount,* | restore,*) _thinkback_files -d "$word" ;;
 	ls,* | cat,*) _thinkback_paths "$word" ;;
-	list,*) _thinkback_tables "$word" ;;
+	list,* | forget,*) _thinkback_tables "$word" ;;
+	tag,*)
+		case $before in
+		tag) _thinkback_words 'list add remove' "$word" ;;
+		add | remove) _thinkback_words 'pin' "$word" ;;
+		*) _thinkback_tables "$word" ;;
+		esac
+		;;
 	queue,*)
 		[ "$before" = queue ] && _thinkback_words 'list show retry cancel undo' "$word"
 		;;

@@ -43,6 +43,9 @@ _thinkback() {
 		'rebuild:make the catalogue again from the packs'
 		'restore:put whole snapshots back into a server or a directory'
 		'export:write an archive that rethinkdb restore reads'
+		'forget:hide snapshots that are no longer kept'
+		'gc:free the space of forgotten snapshots'
+		'tag:tag snapshots, or pin them'
 	)
 	_arguments -C \
 		'(-r --repo)'{-r,--repo}'[repository]:repository:_directories' \
@@ -126,6 +129,24 @@ _thinkback() {
 			;;
 		check) _arguments '--json' '--help' '--read-data[read every byte]' '--repair[write damaged packs again]' ;;
 		rebuild) _arguments '--json' '--help' ;;
+		forget)
+			_arguments '--json' '--help' '--keep-last=[the newest]:number:' \
+				'--keep-hourly=[of hours]:number:' '--keep-daily=[of days]:number:' \
+				'--keep-weekly=[of weeks]:number:' '--keep-monthly=[of months]:number:' \
+				'--keep-yearly=[of years]:number:' '--keep-within=[as far back as]:duration:' \
+				'*--keep-tag=[those with this tag]:tag:' \
+				'*'{-e,--export}'[this alone]:database or table:_thinkback_tables' \
+				'(-n --dry-run)'{-n,--dry-run}'[change nothing]' '--gc[then free the space]' \
+				'1:database or table:_thinkback_tables' '*:date:'
+			;;
+		gc)
+			_arguments '--json' '--help' '(-n --dry-run)'{-n,--dry-run}'[change nothing]' \
+				'--threshold=[when so much is dead]:percent:'
+			;;
+		tag)
+			_arguments '--json' '--help' '1:action:(list add remove)' '2:tag:(pin)' \
+				'3:database or table:_thinkback_tables' '*:date:'
+			;;
 		esac
 		;;
 	esac

@@ -39,6 +39,8 @@ errmap_errno(int code)
 		return EINTR;
 	case ERR_WRONG_STATE: /* a restore that a worker has taken, a directory in use */
 		return EBUSY;
+	case ERR_STALE: /* a listing that cannot go on: ENOENT would end it as if it were whole */
+		return ESTALE;
 	case ERR_IO:
 	case ERR_CORRUPT:
 	case ERR_VERSION:

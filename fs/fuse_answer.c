@@ -34,6 +34,7 @@ fuse_answer_is_usual(int code)
 	case ERR_READONLY:
 	case ERR_WRONG_STATE:
 	case ERR_INTR:
+	case ERR_STALE:
 		return true;
 	case ERR_NOMEM:
 	case ERR_IO:

@@ -255,7 +255,7 @@ fuse_dir_fill(fuse_req_t req, struct fuse_dir *d, bool plus, uint64_t off, char 
 	*used = have;
 	/* To the kernel ENOENT would be the end of the directory. */
 	if (rc == ERR_ABSENT)
-		rc = err_set(e, ERR_IO, "a directory vanished while it was being listed");
+		rc = err_set(e, ERR_STALE, "a directory vanished while it was being listed");
 	return have > 0 || rc == ERR_END ? ERR_OK : rc;
 }
 

@@ -1,7 +1,7 @@
 /*
  * What the files of the FUSE layer share: fuse_mount.c (session), fuse_ops.c (reading and the table
- * of operations), fuse_dir.c (listings), fuse_write.c (writing), fuse_answer.c (replies),
- * fuse_pool.c (views), fuse_watch.c (tells the kernel of new snapshots).
+ * of operations), fuse_file.c (open files), fuse_dir.c (listings), fuse_write.c (writing),
+ * fuse_answer.c (replies), fuse_pool.c (views), fuse_watch.c (tells the kernel of new snapshots).
  *
  * Requests come in several threads at once. None of these files keeps a table of inodes: an inode
  * number says all, so that FORGET needs no work and numbers hold over a remount.
@@ -26,6 +26,7 @@ struct fuse_slot {
 };
 
 struct fuse_dir;
+struct fuse_file;
 
 /* What all requests share. */
 struct fuse_fs {
@@ -43,11 +44,12 @@ struct fuse_fs {
 	/* Nothing can be written here, so opening and closing need no request (fuse_ops.c). */
 	atomic_bool no_open;
 
-	pthread_mutex_t lock;   /* for what follows */
-	struct fuse_slot *idle; /* views that nobody uses, the last used first */
-	struct fuse_dir *dirs;  /* open directories */
-	int64_t log_second;     /* the second in which log_lines were logged */
-	unsigned log_lines;     /* lines in that second, dropped ones included */
+	pthread_mutex_t lock;    /* for what follows */
+	struct fuse_slot *idle;  /* views that nobody uses, the last used first */
+	struct fuse_dir *dirs;   /* open directories */
+	struct fuse_file *files; /* open files of snapshots */
+	int64_t log_second;      /* the second in which log_lines were logged */
+	unsigned log_lines;      /* lines in that second, dropped ones included */
 };
 
 /* ---- fuse_pool.c ---- */
@@ -106,8 +108,24 @@ bool fuse_ops_inbox_dir(fuse_ino_t ino);
 /* fuse_ops_attr(fs, ino, out, e): view_attr, with the inbox's inodes. */
 int fuse_ops_attr(struct fuse_fs *fs, fuse_ino_t ino, struct view_attr *out, struct err *e);
 
-/* fuse_ops_file(fi): the inbox's open file of a handle; NULL when it is another one. */
-struct inbox_file *fuse_ops_file(const struct fuse_file_info *fi);
+/* fuse_ops_file(ino, fi): the inbox's open file of a handle; NULL when it is another one. */
+struct inbox_file *fuse_ops_file(fuse_ino_t ino, const struct fuse_file_info *fi);
+
+/* ---- fuse_file.c ---- */
+
+/*
+ * fuse_file_open(fs, ino, fi, e), fuse_file_close(fs, ino, fi):
+ * Hold an open file of a snapshot and set fi->fh; let it go. Other kinds of files need nothing: 0.
+ * Return ERR_OK or as view_file_open. Any thread.
+ */
+int fuse_file_open(struct fuse_fs *fs, fuse_ino_t ino, struct fuse_file_info *fi, struct err *e);
+void fuse_file_close(struct fuse_fs *fs, fuse_ino_t ino, const struct fuse_file_info *fi);
+
+/* fuse_file_view(ino, fi): the file that a handle holds; NULL when it holds none. */
+struct view_file *fuse_file_view(fuse_ino_t ino, const struct fuse_file_info *fi);
+
+/* fuse_file_finish(fs): free what is still open when the mount ends. */
+void fuse_file_finish(struct fuse_fs *fs);
 
 /* ---- fuse_dir.c ---- */
 

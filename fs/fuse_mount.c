@@ -295,6 +295,7 @@ fuse_mount_free(struct fuse_mount *m)
 	if (m->session != NULL)
 		fuse_session_destroy(m->session);
 	fuse_dir_finish(&m->fs);
+	fuse_file_finish(&m->fs);
 	inbox_free(m->fs.inbox);
 	fuse_pool_finish(&m->fs);
 	store_free(m->fs.store);

@@ -28,9 +28,13 @@ fuse_ops_inbox_dir(fuse_ino_t ino)
 }
 
 struct inbox_file *
-fuse_ops_file(const struct fuse_file_info *fi)
+fuse_ops_file(fuse_ino_t ino, const struct fuse_file_info *fi)
 {
-	return fi == NULL ? NULL : (struct inbox_file *)(uintptr_t)fi->fh;
+	enum inode_kind kind = fuse_ops_kind(ino);
+
+	if (fi == NULL || kind == INODE_DOCUMENT || kind == INODE_TABLE_JSON)
+		return NULL;
+	return (struct inbox_file *)(uintptr_t)fi->fh;
 }
 
 static void
@@ -145,7 +149,8 @@ fuse_ops_attr(struct fuse_fs *fs, fuse_ino_t ino, struct view_attr *out, struct 
 static void
 fuse_ops_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	struct inbox_file *file = fuse_ops_file(fi);
+	struct inbox_file *file = fuse_ops_file(ino, fi);
+	struct view_file *held = fuse_file_view(ino, fi);
 	struct view_attr attr;
 	struct err e = {0};
 	int rc;
@@ -154,6 +159,9 @@ fuse_ops_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		rc = inbox_file_attr(file, &attr);
 	else
 		rc = fuse_ops_attr(fuse_answer_fs(req), ino, &attr, &e);
+	/* What is open can be looked at when it was forgotten, as a file that was unlinked. */
+	if (rc == ERR_ABSENT && held != NULL)
+		rc = view_file_attr(held, &attr);
 	if (rc != ERR_OK) {
 		fuse_answer_error(req, rc, &e);
 		return;
@@ -213,7 +221,10 @@ static void
 fuse_ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	bool writes = (fi->flags & O_ACCMODE) != O_RDONLY || (fi->flags & O_TRUNC) != 0;
+	struct fuse_fs *fs = fuse_answer_fs(req);
 	enum inode_kind kind = fuse_ops_kind(ino);
+	struct err e = {0};
+	int rc;
 
 	if (atomic_load(&fuse_answer_fs(req)->no_open)) {
 		fuse_answer_refuse(req, ERRMAP_NOT_NEEDED);
@@ -227,19 +238,26 @@ fuse_ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fuse_answer_refuse(req, ERRMAP_READONLY);
 		return;
 	}
-	/* Nothing is looked up: the number says where the bytes are. They never change, so that the
-	 * kernel may keep them, and closing has nothing to report. */
-	fi->fh = 0;
+	rc = fuse_file_open(fs, ino, fi, &e);
+	if (rc != ERR_OK) {
+		fuse_answer_error(req, rc, &e);
+		return;
+	}
+	/* The bytes never change, so that the kernel may keep them, and closing has nothing to
+	 * report. */
 	fi->keep_cache = kind == INODE_DOCUMENT || kind == INODE_TABLE_JSON;
 	fi->noflush = 1;
-	fuse_reply_open(req, fi);
+	/* A request that was interrupted gets no release. */
+	if (fuse_reply_open(req, fi) != 0)
+		fuse_file_close(fs, ino, fi);
 }
 
 static void
 fuse_ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	struct fuse_fs *fs = fuse_answer_fs(req);
-	struct inbox_file *file = fuse_ops_file(fi);
+	struct inbox_file *file = fuse_ops_file(ino, fi);
+	struct view_file *held = fuse_file_view(ino, fi);
 	struct fuse_slot *slot;
 	struct err e = {0};
 	size_t got = 0;
@@ -249,7 +267,9 @@ fuse_ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fus
 		fuse_answer_error(req, rc, &e);
 		return;
 	}
-	if (file == NULL)
+	if (held != NULL)
+		rc = view_file_read(held, (uint64_t)off, size, &slot->buf, &e);
+	else if (file == NULL)
 		rc = view_read(slot->view, ino, (uint64_t)off, size, &slot->buf, &e);
 	else if (buf_reserve(&slot->buf, size) != ERR_OK)
 		rc = err_nomem(&e);

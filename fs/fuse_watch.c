@@ -3,7 +3,8 @@
  * when a snapshot has come or gone it is told to forget all names at once (FUSE_NOTIFY_INC_EPOCH,
  * linux/fuse.h 7.44), and asks again as they are used. libfuse knows this message only since 3.18,
  * so it is written to the device as it is. A kernel that does not know it refuses the first one,
- * and then nothing is believed for longer than a second.
+ * and then nothing is believed for longer than a second. On the way it lets go of packs that gc has
+ * removed.
  */
 #include "fs/fuse_internal.h"
 
@@ -76,6 +77,7 @@ fuse_watch_run(void *arg)
 	atomic_store(&w->fs->epochs, fuse_watch_forget(w));
 	while (fuse_watch_wait(w)) {
 		uint64_t now;
+		store_sweep(w->fs->store);
 		/* What cannot be looked at may have changed. */
 		if (view_generation(w->slot->view, &now, NULL) != ERR_OK) {
 			known = false;

@@ -83,11 +83,10 @@ void
 fuse_write_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t off,
     struct fuse_file_info *fi)
 {
-	struct inbox_file *file = fuse_ops_file(fi);
+	struct inbox_file *file = fuse_ops_file(ino, fi);
 	struct err e = {0};
 	int rc;
 
-	(void)ino;
 	if (file == NULL) {
 		fuse_answer_refuse(req, ERRMAP_READONLY);
 		return;
@@ -102,11 +101,10 @@ fuse_write_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, 
 void
 fuse_write_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	struct inbox_file *file = fuse_ops_file(fi);
+	struct inbox_file *file = fuse_ops_file(ino, fi);
 	struct err e = {0};
 	int rc = ERR_OK;
 
-	(void)ino;
 	if (atomic_load(&fuse_answer_fs(req)->no_open)) {
 		fuse_answer_refuse(req, ERRMAP_NOT_NEEDED);
 		return;
@@ -119,10 +117,9 @@ fuse_write_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 void
 fuse_write_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_info *fi)
 {
-	struct inbox_file *file = fuse_ops_file(fi);
+	struct inbox_file *file = fuse_ops_file(ino, fi);
 	struct err e = {0};
 
-	(void)ino;
 	(void)data_only;
 	fuse_answer_error(req, file == NULL ? ERR_OK : inbox_sync(file, &e), &e);
 }
@@ -130,11 +127,12 @@ fuse_write_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file
 void
 fuse_write_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	struct inbox_file *file = fuse_ops_file(fi);
+	struct inbox_file *file = fuse_ops_file(ino, fi);
 
-	(void)ino;
 	if (file != NULL)
 		inbox_release(file);
+	else
+		fuse_file_close(fuse_answer_fs(req), ino, fi);
 	fuse_answer_error(req, ERR_OK, NULL);
 }
 
@@ -143,7 +141,7 @@ static int
 fuse_write_resize(struct fuse_fs *fs, fuse_ino_t ino, uint64_t size,
     const struct fuse_file_info *fi, struct err *e)
 {
-	struct inbox_file *file = fuse_ops_file(fi);
+	struct inbox_file *file = fuse_ops_file(ino, fi);
 
 	if (file != NULL)
 		return inbox_truncate(file, size, e);

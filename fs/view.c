@@ -432,6 +432,18 @@ view_kind_of(enum inode_kind kind)
 
 /* ---- what others call ---- */
 
+/*
+ * Whether other snapshots are shown than before: then what looked damaged may have been forgotten
+ * and collected between two looks at the catalogue, and is worth another one.
+ */
+static bool
+view_again(struct view *v)
+{
+	bool changed;
+
+	return view_cache_changed(v, &changed, NULL) == ERR_OK && changed;
+}
+
 int
 view_lookup(struct view *v, uint64_t parent, const char *name, struct view_attr *out, struct err *e)
 {
@@ -447,7 +459,11 @@ view_lookup(struct view *v, uint64_t parent, const char *name, struct view_attr 
 	if (strlen(name) > NAME_MAX_BYTES)
 		return ERR_ABSENT;
 	rc = view_cache_refresh(v, e);
-	return rc == ERR_OK ? kind->lookup(v, &in, name, out, e) : rc;
+	if (rc == ERR_OK)
+		rc = kind->lookup(v, &in, name, out, e);
+	if (rc == ERR_CORRUPT && view_again(v))
+		rc = kind->lookup(v, &in, name, out, e);
+	return rc;
 }
 
 int
@@ -459,7 +475,11 @@ view_attr(struct view *v, uint64_t ino, struct view_attr *out, struct err *e)
 	if (!inode_unpack(ino, &in))
 		return ERR_ABSENT;
 	rc = view_cache_refresh(v, e);
-	return rc == ERR_OK ? view_node(v, &in, out, e) : rc;
+	if (rc == ERR_OK)
+		rc = view_node(v, &in, out, e);
+	if (rc == ERR_CORRUPT && view_again(v))
+		rc = view_node(v, &in, out, e);
+	return rc;
 }
 
 int

@@ -22,6 +22,7 @@
 /* Opaque types. */
 struct view;
 struct view_dir;
+struct view_file;
 
 enum view_type { VIEW_DIRECTORY, VIEW_FILE, VIEW_LINK };
 
@@ -59,7 +60,8 @@ void view_free(struct view *v);
  * view_lookup(v, parent, name, out, e):
  * The entry ${name} of directory ${parent}. Names that are not listed (.restore) are found too.
  * Return ERR_OK; ERR_ABSENT (no text); ERR_ARG when ${parent} is no directory; ERR_CORRUPT; or a
- * failure.
+ * failure. What is forgotten is absent; gc may take its pack at any moment, which is never taken
+ * for damage: the catalogue has let go of it before.
  */
 int view_lookup(
     struct view *v, uint64_t parent, const char *name, struct view_attr *out, struct err *e);
@@ -84,6 +86,25 @@ int
 view_read(struct view *v, uint64_t ino, uint64_t off, size_t room, struct buf *out, struct err *e);
 
 /*
+ * view_file_open(v, ino, out, e):
+ * Hold a file so that it can be read to its end whatever is forgotten and collected meanwhile. Sets
+ * ${out}, to be closed with view_file_close, or to NULL for a file that is read with view_read: a
+ * restore, or what is damaged. Returns as view_lookup.
+ */
+int view_file_open(struct view *v, uint64_t ino, struct view_file **out, struct err *e);
+
+/* view_file_close(f): close; ${f} may be NULL. */
+void view_file_close(struct view_file *f);
+
+/*
+ * view_file_read(f, off, room, out, e): as view_read. Any number of threads at once.
+ */
+int view_file_read(struct view_file *f, uint64_t off, size_t room, struct buf *out, struct err *e);
+
+/* view_file_attr(f, out): its attributes when no date shows it any more. ERR_OK or ERR_CORRUPT. */
+int view_file_attr(struct view_file *f, struct view_attr *out);
+
+/*
  * view_dir_open(v, ino, out, e):
  * Start listing a directory. Return ERR_OK and set ${out}, to be closed with view_dir_close; else
  * as view_lookup. The listing may be used with any view of the same repository, one at a time.
@@ -103,8 +124,9 @@ int view_dir_seek(struct view *v, struct view_dir *d, uint64_t cookie, struct er
 
 /*
  * view_dir_next(v, d, out, e):
- * The next entry ("." and ".." are not among them). Return ERR_OK, ERR_END, ERR_CORRUPT or a
- * failure; a listing is never short without an error.
+ * The next entry ("." and ".." are not among them). Return ERR_OK, ERR_END, ERR_CORRUPT, ERR_STALE
+ * when the directory was forgotten while it was being listed, or a failure; a listing is never
+ * short without an error.
  */
 int view_dir_next(struct view *v, struct view_dir *d, struct view_entry *out, struct err *e);
 

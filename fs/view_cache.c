@@ -73,6 +73,16 @@ view_cache_refresh(struct view *v, struct err *e)
 	return ERR_OK;
 }
 
+int
+view_cache_changed(struct view *v, bool *changed, struct err *e)
+{
+	uint64_t before = v->stamp;
+	int rc = view_cache_refresh(v, e);
+
+	*changed = rc == ERR_OK && v->stamp != before;
+	return rc;
+}
+
 /* Add a date; the room in t->dates is ${cap}. */
 static int
 view_cache_append(struct view_table *t, size_t *cap, struct view_date d, struct err *e)

@@ -222,6 +222,32 @@ view_dir_seek(struct view *v, struct view_dir *d, uint64_t cookie, struct err *e
 	return ERR_OK;
 }
 
+/*
+ * The entry behind ${at}. What was there a moment ago may have been forgotten in between: then the
+ * next one is looked for, as long as other snapshots are shown than before.
+ */
+static int
+view_dir_find(struct view *v, struct view_dir *d, const struct inode *at, struct view_entry *out,
+    struct err *e)
+{
+	bool changed = true;
+	int rc = ERR_ABSENT;
+
+	while (changed && (rc == ERR_ABSENT || rc == ERR_CORRUPT)) {
+		int looked;
+		rc = view_dir_step_of(d->dir.kind)(v, d, at, out, e);
+		if (rc != ERR_ABSENT && rc != ERR_CORRUPT)
+			break;
+		looked = view_cache_changed(v, &changed, e);
+		if (looked != ERR_OK)
+			return looked;
+	}
+	/* Not the end of the listing, which would hide it. */
+	if (rc == ERR_ABSENT)
+		rc = err_set(e, ERR_STALE, "the directory has gone while it was being listed");
+	return rc;
+}
+
 int
 view_dir_next(struct view *v, struct view_dir *d, struct view_entry *out, struct err *e)
 {
@@ -234,11 +260,7 @@ view_dir_next(struct view *v, struct view_dir *d, struct view_entry *out, struct
 	if (at.kind != INODE_DOCUMENT)
 		rc = view_cache_refresh(v, e);
 	if (rc == ERR_OK)
-		rc = view_dir_step_of(d->dir.kind)(v, d, &at, out, e);
-	/* What was listed a moment ago has gone: not the end of the listing, which would hide it.
-	 */
-	if (rc == ERR_ABSENT)
-		rc = err_set(e, ERR_IO, "the directory changed while it was being listed");
+		rc = view_dir_find(v, d, &at, out, e);
 	if (rc != ERR_OK)
 		return rc;
 	out->next = out->attr.ino;

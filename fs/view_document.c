@@ -5,6 +5,8 @@
  */
 #include "fs/view_internal.h"
 
+#include "catalog/packs.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,9 +53,11 @@ view_document_attr(struct view *v, const struct inode *in, struct view_attr *out
 
 	/* A number of a pack that has gone is no damage, so the catalogue is asked first. */
 	rc = view_cache_pack(v, in->a, &date, e);
-	if (rc == ERR_OK)
+	if (rc == ERR_OK) {
 		rc = store_entry(
 		    v->store, (uint64_t)in->a, in->b, &entry, &snapshot_id, &table_id, e);
+		rc = view_document_gone(v, in->a, rc, e);
+	}
 	if (rc == ERR_OK)
 		rc = view_cache_table(v, (int64_t)table_id, &t, e);
 	if (rc == ERR_OK)
@@ -68,6 +72,32 @@ view_document_attr(struct view *v, const struct inode *in, struct view_attr *out
 }
 
 int
+view_document_gone(struct view *v, int64_t pack_id, int rc, struct err *e)
+{
+	struct packs_pack p;
+	struct err other = {0};
+	int now;
+
+	if (rc != ERR_CORRUPT)
+		return rc;
+	now = packs_get(v->catalog, pack_id, &p, &other);
+	if (now == ERR_OK)
+		return rc;
+	return now == ERR_ABSENT ? ERR_ABSENT : err_set(e, now, "%s", other.text);
+}
+
+int
+view_document_end(
+    uint64_t off, size_t room, size_t before, size_t size, struct buf *out, struct err *e)
+{
+	if (off <= size && out->len - before < room && buf_putc(out, '\n') != ERR_OK) {
+		out->len = before;
+		return err_nomem(e);
+	}
+	return ERR_OK;
+}
+
+int
 view_document_read(struct view *v, const struct inode *in, uint64_t off, size_t room,
     struct buf *out, struct err *e)
 {
@@ -79,12 +109,8 @@ view_document_read(struct view *v, const struct inode *in, uint64_t off, size_t 
 		return ERR_OK;
 	rc = store_read(v->store, (uint64_t)in->a, in->b, (size_t)off, room, out, &size, e);
 	if (rc != ERR_OK)
-		return rc;
-	if (off <= size && out->len - before < room && buf_putc(out, '\n') != ERR_OK) {
-		out->len = before;
-		return err_nomem(e);
-	}
-	return ERR_OK;
+		return view_document_gone(v, in->a, rc, e);
+	return view_document_end(off, room, before, size, out, e);
 }
 
 /* Whether ${key} lies in the shard. */
@@ -209,7 +235,7 @@ view_document_key(
 static int
 view_document_forgotten(struct err *e)
 {
-	return err_set(e, ERR_IO, "the snapshot was forgotten while it was being listed");
+	return err_set(e, ERR_STALE, "the snapshot was forgotten while it was being listed");
 }
 
 /* Whether the snapshot is still there: if not, a page of it may be short without any error. */
@@ -244,8 +270,11 @@ view_document_page(struct view *v, struct view_dir *d, const struct view_range *
 	if (rc == ERR_OK)
 		rc = versions_page(v->catalog, r->table_id, r->snapshot_id, &after, start,
 		    &r->upper, d->page, DOCUMENT_PAGE, &got, e);
-	if (rc == ERR_OK)
-		rc = view_document_still(v, r, e);
+	/* Also when something was not found: the place that the listing had is in a pack. */
+	if (rc == ERR_OK || rc == ERR_ARG || rc == ERR_CORRUPT) {
+		int still = view_document_still(v, r, e);
+		rc = still != ERR_OK ? still : rc;
+	}
 	if (rc != ERR_OK)
 		return rc;
 	d->page_len = got;

@@ -1,7 +1,8 @@
 /*
  * What the files of the view share. view.c answers for single inodes, view_dir.c lists,
- * view_document.c knows documents and the dates that show them, view_queue.c the restores,
- * view_json.c writes .table.json, view_cache.c keeps what would be asked for again and again.
+ * view_file.c holds open files, view_document.c knows documents and the dates that show them,
+ * view_queue.c the restores, view_json.c writes .table.json, view_cache.c keeps what would be asked
+ * for again and again.
  */
 #ifndef THINKBACK_FS_VIEW_INTERNAL_H
 #define THINKBACK_FS_VIEW_INTERNAL_H
@@ -101,6 +102,12 @@ int view_slice(const struct buf *text, uint64_t off, size_t room, struct buf *ou
 /* view_cache_refresh(v, e): forget what is known if the catalogue has changed. */
 int view_cache_refresh(struct view *v, struct err *e);
 
+/*
+ * view_cache_changed(v, changed, e): view_cache_refresh, and whether other snapshots are shown than
+ * before. Then what was just found to be absent or damaged may be something that was forgotten.
+ */
+int view_cache_changed(struct view *v, bool *changed, struct err *e);
+
 /* view_cache_finish(v): free what is known. */
 void view_cache_finish(struct view *v);
 
@@ -152,6 +159,22 @@ view_document_attr(struct view *v, const struct inode *in, struct view_attr *out
 /* view_document_lookup(v, dir, name, out, e): a document of a date directory. */
 int view_document_lookup(struct view *v, const struct inode *dir, const char *name,
     struct view_attr *out, struct err *e);
+
+/*
+ * view_document_gone(v, pack_id, rc, e):
+ * What became of something that was not found, or damaged, in a pack (${rc}): ERR_ABSENT when the
+ * catalogue has not got the pack any more, which gc takes from it before it takes the file; else
+ * ${rc}, or a failure.
+ */
+int view_document_gone(struct view *v, int64_t pack_id, int rc, struct err *e);
+
+/*
+ * view_document_end(off, room, before, size, out, e):
+ * A document of ${size} bytes was read from ${off} on to the end of ${out}, which had ${before}
+ * bytes: add the newline if it belongs to the ${room} bytes that were asked for.
+ */
+int view_document_end(
+    uint64_t off, size_t room, size_t before, size_t size, struct buf *out, struct err *e);
 
 /* view_document_read(v, in, off, room, out, e): view_read of a document; asks the store alone. */
 int view_document_read(struct view *v, const struct inode *in, uint64_t off, size_t room,

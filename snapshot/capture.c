@@ -4,8 +4,10 @@
  * Nothing becomes visible before the end of the run.
  */
 #include "catalog/base/date.h"
+#include "catalog/forgotten.h"
 #include "catalog/runs.h"
 #include "snapshot/capture_internal.h"
+#include "snapshot/reclaim.h"
 #include "snapshot/store/pack.h"
 #include "snapshot/store/runfile.h"
 
@@ -51,9 +53,7 @@ capture_open(const struct repo *repo, const struct log *log, struct capture **ou
 	if (rc == ERR_OK)
 		rc = catalog_open(repo, CATALOG_WRITE, &c->cat, e);
 	if (rc == ERR_OK)
-		rc = capture_take_back(c, 0, e);
-	if (rc == ERR_OK)
-		rc = pack_clean(repo->packsfd, e);
+		rc = reclaim_recover(repo, c->cat, e);
 	if (rc == ERR_OK)
 		rc = capture_strays(c, e);
 	if (rc != ERR_OK) {
@@ -138,7 +138,8 @@ run_table_fault(int rc)
 struct dates {
 	struct run *r;
 	struct err *e;
-	uint64_t wanted, there; /* tables wanted, those that have a snapshot at this very date */
+	uint64_t wanted, there; /* tables wanted, those that have or had a snapshot at this very
+				   date */
 };
 
 /* Whether the date is that of this machine's clock, not one that stands somewhere. */
@@ -146,6 +147,19 @@ static bool
 run_is_of_now(const struct run *r)
 {
 	return !r->options->has_date && source_kind_of(r->source) == SOURCE_LIVE;
+}
+
+/* The repository has, or has had, the table at this date. */
+static int
+dates_skip(struct dates *d, const char *database, const char *name)
+{
+	struct capture_table *t = run_table(d->r, database, name);
+
+	if (t == NULL)
+		return err_nomem(d->e);
+	t->state = CAPTURE_SKIPPED;
+	d->there++;
+	return ERR_OK;
 }
 
 static int
@@ -156,7 +170,6 @@ dates_table(void *arg, const char *database, const char *name)
 	struct tables_table table;
 	struct snapshots_snapshot last;
 	char held[DATE_NAME], own[DATE_NAME];
-	struct capture_table *t;
 	int rc;
 
 	if (!run_wants(d->r, database, name))
@@ -165,27 +178,25 @@ dates_table(void *arg, const char *database, const char *name)
 	rc = tables_find(cat, database, name, &table, d->e);
 	if (rc == ERR_OK)
 		rc = snapshots_at(cat, table.id, d->r->purpose.date, &last, d->e);
-	if (rc == ERR_OK) {
-		t = run_table(d->r, database, name);
-		if (t == NULL)
-			return err_nomem(d->e);
-		t->state = CAPTURE_SKIPPED;
-		d->there++;
-		return ERR_OK;
-	}
+	if (rc == ERR_OK)
+		return dates_skip(d, database, name);
 	if (rc == ERR_ABSENT && tables_find(cat, database, name, &table, d->e) == ERR_OK)
 		rc = snapshots_latest(cat, table.id, &last, d->e);
 	if (rc == ERR_ABSENT || (rc == ERR_OK && last.date < d->r->purpose.date))
 		return ERR_OK;
-	if (rc != ERR_OK)
+	/* An archive that lies about for longer than its snapshot was kept is no mistake. */
+	if (rc == ERR_OK)
+		rc = forgotten_date(cat, table.id, d->r->purpose.date, d->e);
+	if (rc == ERR_OK)
+		return dates_skip(d, database, name);
+	if (rc != ERR_ABSENT)
 		return rc;
 	date_name(last.date, held);
 	date_name(d->r->purpose.date, own);
 	if (run_is_of_now(d->r))
 		return err_set(d->e, ERR_ORDER,
 		    "the clock says %s, but the repository already holds %s.%s of %s: set the "
-		    "clock "
-		    "right, or forget that snapshot if it was wrong then",
+		    "clock right, or forget that snapshot if it was wrong then",
 		    own, database, name, held);
 	return err_set(d->e, ERR_ORDER,
 	    "%s is of %s, but the repository already holds %s.%s of %s: snapshots are taken oldest "
@@ -356,7 +367,7 @@ run_bad(struct run *r, struct capture_table *t, struct err *e)
 	if (t->state == CAPTURE_SKIPPED)
 		return ERR_OK;
 	if (t->state == CAPTURE_READY)
-		rc = capture_take_back(r->c, t->snapshot.id, e);
+		rc = reclaim_take_back(r->c->repo, r->c->cat, t->snapshot.id, e);
 	if (rc == ERR_OK)
 		run_fail(r, t, &reason);
 	return rc;
@@ -608,6 +619,6 @@ capture_run(struct capture *c, struct source *source, size_t number,
 	/* A commit whose sync failed may be on disk all the same: the next writer sees what is
 	 * true. */
 	if (!r.completing)
-		capture_take_back(c, 0, NULL);
+		reclaim_take_back(c->repo, c->cat, 0, NULL);
 	return rc;
 }

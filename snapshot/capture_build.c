@@ -9,6 +9,7 @@
 #include "catalog/runs.h"
 #include "snapshot/capture_internal.h"
 #include "snapshot/json/jsonkey.h"
+#include "snapshot/reclaim.h"
 #include "snapshot/store/dictionary.h"
 #include "snapshot/store/pack.h"
 #include "snapshot/store/runfile.h"
@@ -29,11 +30,11 @@ struct build {
 	struct capture_table *t;
 	const struct capture_purpose *purpose;
 	struct tables_table table;
-	struct snapshots_snapshot snap;     /* what is built: id, counts */
-	struct snapshots_snapshot prev;     /* the table's newest one; id 0: none */
-	struct dictionary *dict;            /* NULL: none */
-	struct pack_writer *writer;         /* of the shard being filled */
-	struct snapshots_shard shard;       /* likewise */
+	struct snapshots_snapshot snap; /* what is built: id, counts */
+	struct snapshots_snapshot prev; /* the table's newest one, forgotten or not; id 0: none */
+	struct dictionary *dict;        /* NULL: none */
+	struct pack_writer *writer;     /* of the shard being filled */
+	struct snapshots_shard shard;   /* likewise */
 	struct key lower[SNAPSHOTS_SHARDS]; /* lower bounds of the shards, when they are known */
 	uint64_t cut[SNAPSHOTS_SHARDS];     /* else: number of the first document of each shard */
 	bool bounds_known;
@@ -81,12 +82,32 @@ build_cut(struct build *b, uint64_t total)
 	b->snap.shards = n;
 }
 
+/* The previous snapshot's bounds. ERR_ABSENT: it was forgotten, and gc has taken one. */
+static int
+build_bounds_previous(struct build *b, struct err *e)
+{
+	struct snapshots_shard shard;
+
+	b->snap.shards = b->prev.shards;
+	for (uint64_t i = 0; i < b->prev.shards; i++) {
+		int rc = snapshots_shard(b->c->cat, b->prev.id, i, &shard, e);
+		if (rc == ERR_ABSENT && !b->prev.forgotten)
+			rc = err_set(e, ERR_CORRUPT,
+			    "catalog.db has lost a shard of %s.%s; "
+			    "run: thinkback check",
+			    b->t->database, b->t->name);
+		if (rc != ERR_OK)
+			return rc;
+		b->lower[i] = shard.lower;
+	}
+	return ERR_OK;
+}
+
 /* The bounds that the source knows, or the previous snapshot's while their number stays. */
 static int
 build_bounds(struct build *b, uint64_t total, struct err *e)
 {
 	const struct capture_config *config = &b->t->config;
-	struct snapshots_shard shard;
 	int rc;
 
 	b->bounds_known = true;
@@ -96,19 +117,9 @@ build_bounds(struct build *b, uint64_t total, struct err *e)
 		return ERR_OK;
 	}
 	if (b->prev.id != 0 && b->prev.shards == config->n_parts) {
-		b->snap.shards = b->prev.shards;
-		for (uint64_t i = 0; i < b->prev.shards; i++) {
-			rc = snapshots_shard(b->c->cat, b->prev.id, i, &shard, e);
-			if (rc == ERR_ABSENT)
-				rc = err_set(e, ERR_CORRUPT,
-				    "catalog.db has lost a shard of %s.%s; "
-				    "run: thinkback check",
-				    b->t->database, b->t->name);
-			if (rc != ERR_OK)
-				return rc;
-			b->lower[i] = shard.lower;
-		}
-		return ERR_OK;
+		rc = build_bounds_previous(b, e);
+		if (rc != ERR_ABSENT)
+			return rc;
 	}
 	b->bounds_known = false;
 	build_cut(b, total);
@@ -451,7 +462,7 @@ build_begin(struct build *b, struct err *e)
 	int rc = tables_intern(cat, b->t->database, b->t->name, &b->table, e);
 
 	if (rc == ERR_OK) {
-		rc = snapshots_latest(cat, b->table.id, &b->prev, e);
+		rc = snapshots_previous(cat, b->table.id, &b->prev, e);
 		if (rc == ERR_ABSENT) {
 			b->prev = (struct snapshots_snapshot){0};
 			rc = ERR_OK;
@@ -521,45 +532,9 @@ capture_build(struct capture *c, struct capture_table *t, const struct capture_p
 		pack_writer_abort(b.writer);
 		catalog_rollback(c->cat);
 		if (recorded)
-			capture_take_back(c, b.snap.id, NULL);
+			reclaim_take_back(c->repo, c->cat, b.snap.id, NULL);
 	}
 	dictionary_free(b.dict);
 	free(b.old);
 	return rc;
-}
-
-/* Remove the records of runs that have no snapshot. Their rows go behind them, in
- * snapshots_recover. */
-static int
-take_back_records(struct capture *c, struct err *e)
-{
-	int64_t id = 0;
-	int rc;
-
-	while ((rc = runs_unfinished_next(c->cat, id, &id, e)) == ERR_OK) {
-		rc = runfile_remove(c->repo->packsfd, (uint64_t)id, e);
-		if (rc != ERR_OK)
-			return rc;
-	}
-	return rc == ERR_END ? ERR_OK : rc;
-}
-
-int
-capture_take_back(struct capture *c, int64_t snapshot_id, struct err *e)
-{
-	int64_t id = 0, owner;
-	int rc;
-
-	while ((rc = packs_unfinished_next(c->cat, id, &id, &owner, e)) == ERR_OK) {
-		if (owner == snapshot_id || snapshot_id == 0)
-			rc = pack_remove(c->repo->packsfd, (uint64_t)id, e);
-		if (rc != ERR_OK)
-			return rc;
-	}
-	if (rc != ERR_END)
-		return rc;
-	if (snapshot_id != 0)
-		return snapshots_take_back(c->cat, snapshot_id, e);
-	rc = take_back_records(c, e);
-	return rc == ERR_OK ? snapshots_recover(c->cat, e) : rc;
 }

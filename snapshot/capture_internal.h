@@ -121,9 +121,6 @@ void capture_table_finish(struct capture_table *t);
 int capture_build(struct capture *c, struct capture_table *t, const struct capture_purpose *purpose,
     struct err *e);
 
-/* capture_take_back(c, snapshot_id, e): remove an invisible snapshot (0: all) and its packs. */
-int capture_take_back(struct capture *c, int64_t snapshot_id, struct err *e);
-
 /*
  * capture_strays(c, e):
  * See whether packs/ has packs that are newer than the catalogue: it may be an older copy. They are

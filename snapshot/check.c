@@ -3,14 +3,18 @@
 
 #include "catalog/base/date.h"
 #include "catalog/base/digest.h"
+#include "catalog/forgotten.h"
+#include "catalog/leftovers.h"
 #include "catalog/packs.h"
 #include "catalog/queue.h"
 #include "catalog/runs.h"
 #include "catalog/snapshots.h"
 #include "catalog/versions.h"
 #include "snapshot/json/jsonkey.h"
+#include "snapshot/ledger.h"
 #include "snapshot/rebuild.h"
 #include "snapshot/store/dictionary.h"
+#include "snapshot/store/marker.h"
 #include "snapshot/store/pack.h"
 #include "snapshot/store/runfile.h"
 
@@ -35,6 +39,8 @@ struct check {
 	uint32_t frame_first;       /* ordinal of its first document */
 	uint64_t done, total;       /* bytes of packs, for progress */
 	int64_t newest;             /* highest number of a snapshot that was there at the start */
+	bool holding;               /* problems wait in held until it is sure that they are some */
+	struct buf held;            /* one a line */
 };
 
 /* The pack being looked at. */
@@ -57,8 +63,26 @@ check_problem(struct check *c, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	/* Without memory to wait in it is told at once. */
+	if (c->holding && buf_printf(&c->held, "%s\n", text) == ERR_OK)
+		return;
 	c->result->problems++;
 	c->options->problem(c->options->arg, text);
+}
+
+/* Tell the problems that were held back, or forget them. */
+static void
+check_release(struct check *c, bool tell)
+{
+	char *line = c->held.len > 0 ? (char *)c->held.data : NULL;
+	char *end = line != NULL ? line + c->held.len : NULL;
+
+	c->holding = false;
+	for (; tell && line < end; line += strlen(line) + 1) {
+		*(char *)memchr(line, '\n', (size_t)(end - line)) = '\0';
+		check_problem(c, "%s", line);
+	}
+	buf_clear(&c->held);
 }
 
 static void
@@ -92,9 +116,13 @@ check_dictionary(struct check *c, const struct packs_dictionary *d, struct err *
 	struct buf stored = {0}, kept = {0};
 	uint64_t table_id = 0;
 	int rc = dictionary_load(c->repo->packsfd, (uint64_t)d->id, &table_id, &stored, e);
+	int known = packs_dictionary_bytes(c->cat, d->id, &kept, rc == ERR_OK ? e : NULL);
 
+	/* A gc that is at work has removed it. */
+	if (rc == ERR_ABSENT && known == ERR_ABSENT)
+		return ERR_OK;
 	if (rc == ERR_OK)
-		rc = packs_dictionary_bytes(c->cat, d->id, &kept, e);
+		rc = known;
 	if (rc == ERR_OK &&
 	    (stored.len != kept.len || memcmp(stored.data, kept.data, kept.len) != 0 ||
 		table_id != (uint64_t)d->table_id))
@@ -258,7 +286,7 @@ check_pack_open(struct check *c, struct check_pack *p, struct err *e)
 }
 
 static int
-check_pack(struct check *c, const struct packs_pack *row, struct err *e)
+check_pack_whole(struct check *c, const struct packs_pack *row, struct err *e)
 {
 	struct check_pack p = {.row = *row};
 	int rc = check_pack_open(c, &p, e);
@@ -274,10 +302,42 @@ check_pack(struct check *c, const struct packs_pack *row, struct err *e)
 	} else {
 		rc = check_result(c, rc, e);
 	}
-	c->result->packs++;
-	c->done += row->bytes;
 	dictionary_free(p.dict);
 	pack_close(p.pack);
+	return rc;
+}
+
+/*
+ * Whether a pack of a forgotten snapshot is in the hands of a gc, at work or stopped: it is not
+ * there any more, another one than it was, or about to become that.
+ */
+static int
+check_pack_moves(struct check *c, const struct packs_pack *row, bool *moves, struct err *e)
+{
+	struct packs_pack now;
+	int rc = packs_get(c->cat, row->id, &now, e);
+
+	*moves = rc == ERR_ABSENT || now.bytes != row->bytes;
+	if (rc == ERR_OK && !*moves) {
+		rc = leftovers_has(c->cat, LEFTOVERS_REPLACEMENT, row->id, e);
+		*moves = rc == ERR_OK;
+	}
+	return rc == ERR_ABSENT ? ERR_OK : rc;
+}
+
+static int
+check_pack(struct check *c, const struct packs_pack *row, struct err *e)
+{
+	bool moves = false;
+	int rc;
+
+	c->holding = row->forgotten;
+	rc = check_pack_whole(c, row, e);
+	if (rc == ERR_OK && row->forgotten)
+		rc = check_pack_moves(c, row, &moves, e);
+	check_release(c, !moves);
+	c->result->packs++;
+	c->done += row->bytes;
 	return rc;
 }
 
@@ -322,6 +382,23 @@ check_packs(struct check *c, struct err *e)
 
 /* ---- the whole catalogue ---- */
 
+/* Whether a file that the catalogue does not know is one that a gc, at work or stopped, removes. */
+static int
+check_file_goes(struct check *c, uint64_t id, bool *goes, struct err *e)
+{
+	struct pack *pack = NULL;
+	int rc =
+	    id <= INT64_MAX ? leftovers_has(c->cat, LEFTOVERS_PACK, (int64_t)id, e) : ERR_ABSENT;
+
+	*goes = rc == ERR_OK;
+	if (rc != ERR_ABSENT)
+		return rc;
+	/* The row of a leftover goes behind the file. */
+	*goes = pack_open(c->repo->packsfd, id, &pack, NULL) == ERR_ABSENT;
+	pack_close(pack);
+	return ERR_OK;
+}
+
 /*
  * A pack that the catalogue does not know. A dictionary is on disk before the catalogue has it, so
  * one that it does not know may be new, or left by a writer that was killed: where one is really
@@ -332,12 +409,16 @@ check_file(void *arg, uint64_t id, bool is_dictionary)
 {
 	struct check *c = arg;
 	struct err e = {0};
+	bool goes = false;
 	int rc;
 
 	if (is_dictionary)
 		return ERR_OK;
 	rc = packs_known(c->cat, id <= INT64_MAX ? (int64_t)id : 0, &e);
 	if (rc == ERR_ABSENT) {
+		rc = check_file_goes(c, id, &goes, &e);
+		if (rc != ERR_OK || goes)
+			return check_result(c, rc, &e);
 		check_problem(c,
 		    "pack %016" PRIx64 " is in packs/ but not in catalog.db, which thinkback "
 		    "rebuild makes again",
@@ -368,7 +449,8 @@ check_compare_found(void *arg, const char *text)
 
 /*
  * Compare once. Differences count only when nothing was committed meanwhile, as the catalogue is
- * read in several steps; sets ${settled} to whether that is so.
+ * read in several steps, and when no pack waits for its replacement (leftovers.h): that one says
+ * more than the catalogue. Sets ${settled} to whether that is so.
  */
 static int
 check_compare_once(struct check *c, bool *settled, struct err *e)
@@ -377,10 +459,16 @@ check_compare_once(struct check *c, bool *settled, struct err *e)
 	const struct rebuild_options options = {
 	    .stop = c->options->stop, .problem = check_compare_found, .arg = &found};
 	uint64_t before = 0, behind = 0;
+	int64_t id;
 	int rc = catalog_generation(c->cat, &before, e);
 
 	if (rc == ERR_OK)
-		rc = rebuild_compare(c->repo, c->cat, &options, e);
+		rc = leftovers_next(c->cat, LEFTOVERS_REPLACEMENT, 0, &id, e);
+	if (rc != ERR_END) {
+		*settled = check_is_damage(rc);
+		return rc;
+	}
+	rc = rebuild_compare(c->repo, c->cat, &options, e);
 	if (rc == ERR_OK && found.rc != ERR_OK)
 		rc = err_nomem(e);
 	if (rc == ERR_OK || check_is_damage(rc)) {
@@ -418,6 +506,29 @@ check_compare(struct check *c, struct err *e)
 
 /* ---- snapshots ---- */
 
+/* A snapshot that is shown has no marker that says the contrary. */
+static int
+check_unmarked(struct check *c, const struct tables_table *t, const struct snapshots_snapshot *s,
+    struct err *e)
+{
+	struct snapshots_snapshot now;
+	struct marker m;
+	char date[DATE_NAME];
+	int rc = marker_load(c->repo->packsfd, (uint64_t)s->id, &m, e);
+
+	if (rc == ERR_ABSENT)
+		return ERR_OK;
+	/* A forget that is at work, or was stopped, is not done yet. */
+	if (leftovers_has(c->cat, LEFTOVERS_MARKER, s->id, NULL) == ERR_OK ||
+	    snapshots_get(c->cat, s->id, &now, NULL) != ERR_OK)
+		return ERR_OK;
+	date_name(s->date, date);
+	if (rc == ERR_OK)
+		check_problem(c, "%s.%s of %s has a marker in packs/ that says it is forgotten",
+		    t->database, t->name, date);
+	return check_result(c, rc, e);
+}
+
 /* Shards follow one another without a gap, and their documents add up. */
 static int
 check_snapshot(struct check *c, const struct tables_table *t, const struct snapshots_snapshot *s,
@@ -451,7 +562,48 @@ check_snapshot(struct check *c, const struct tables_table *t, const struct snaps
 	c->result->snapshots++;
 	if (s->id > c->newest)
 		c->newest = s->id;
+	rc = check_result(c, rc, e);
+	return rc == ERR_OK ? check_unmarked(c, t, s, e) : rc;
+}
+
+/* A forgotten snapshot has its marker. */
+static int
+check_marked(struct check *c, const struct snapshots_snapshot *s, struct err *e)
+{
+	struct snapshots_snapshot now;
+	struct marker m;
+	int rc = marker_load(c->repo->packsfd, (uint64_t)s->id, &m, e);
+
+	if (rc == ERR_ABSENT &&
+	    (forgotten_before(c->cat, s->table_id, s->id + 1, &now, e) != ERR_OK ||
+		now.id != s->id))
+		return ERR_OK;
+	if (rc == ERR_ABSENT)
+		err_set(e, rc,
+		    "snapshot %" PRId64 " is forgotten, but has no marker in packs/; "
+		    "run: thinkback check --repair",
+		    s->id);
+	if (rc == ERR_OK && (m.table_id != (uint64_t)s->table_id || m.date != s->date))
+		check_problem(
+		    c, "the marker of forgotten snapshot %" PRId64 " is of another one", s->id);
 	return check_result(c, rc, e);
+}
+
+static int
+check_forgotten(struct check *c, struct err *e)
+{
+	int64_t table_id = 0;
+	int rc;
+
+	while ((rc = forgotten_table_next(c->cat, table_id, &table_id, e)) == ERR_OK) {
+		struct snapshots_snapshot s = {0};
+		while ((rc = forgotten_next(c->cat, table_id, s.id, &s, e)) == ERR_OK)
+			if ((rc = check_marked(c, &s, e)) != ERR_OK)
+				return rc;
+		if (rc != ERR_END)
+			return rc;
+	}
+	return rc == ERR_END ? ERR_OK : rc;
 }
 
 /* Hand each snapshot of the catalogue to ${visit}. */
@@ -507,6 +659,29 @@ check_record(struct check *c)
 	}
 	c->cat = read_only;
 	close(lock);
+}
+
+/* ---- the ledger ---- */
+
+/* It says what the catalogue says, unless that changes meanwhile or it is still to be written. */
+static int
+check_ledger(struct check *c, struct err *e)
+{
+	uint64_t before = 0, behind = 0;
+	bool same = true;
+	int rc = catalog_generation(c->cat, &before, e);
+
+	if (rc == ERR_OK)
+		rc = leftovers_has(c->cat, LEFTOVERS_LEDGER, LEFTOVERS_ONLY, e);
+	if (rc != ERR_ABSENT)
+		return check_result(c, rc, e);
+	rc = ledger_same(c->repo, c->cat, &same, e);
+	if (rc == ERR_OK && !same)
+		rc = catalog_generation(c->cat, &behind, e);
+	if (rc == ERR_OK && !same && before == behind)
+		check_problem(c, "tags, pins or forgotten dates in packs/ are not those in "
+				 "catalog.db; run: thinkback check --repair");
+	return check_result(c, rc, e);
 }
 
 /* ---- runs ---- */
@@ -588,6 +763,10 @@ check_all(struct check *c, struct err *e)
 	if (rc == ERR_OK)
 		rc = check_each_snapshot(c, check_snapshot, e);
 	if (rc == ERR_OK)
+		rc = check_forgotten(c, e);
+	if (rc == ERR_OK)
+		rc = check_ledger(c, e);
+	if (rc == ERR_OK)
 		rc = check_packs(c, e);
 	if (rc == ERR_OK)
 		rc = check_compare(c, e);
@@ -622,6 +801,7 @@ check_run(const struct repo *repo, const struct check_options *options, struct c
 	pack_reader_free(c.reader);
 	pack_reader_free(c.frames);
 	buf_finish(&c.frame);
+	buf_finish(&c.held);
 	if (rc == ERR_OK && result->problems > 0)
 		return err_set(e, ERR_CORRUPT, "%" PRIu64 " problems were found", result->problems);
 	return rc;

@@ -5,6 +5,6 @@
 #include "catalog/cmd.h"
 
 extern const struct cmd cmd_snapshot, cmd_check, cmd_rebuild, cmd_restore, cmd_export, cmd_worker,
-    cmd_queue;
+    cmd_queue, cmd_forget, cmd_gc, cmd_tag;
 
 #endif

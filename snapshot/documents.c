@@ -58,6 +58,21 @@ documents_only(struct documents *d, const struct key *key)
 	d->only = *key;
 }
 
+/*
+ * Whether the snapshot is still shown. If not, gc may have taken any of its versions, and what was
+ * read may lack some: it is looked at after each reading.
+ */
+static int
+documents_still(struct documents *d, struct err *e)
+{
+	struct snapshots_snapshot s;
+	int rc = snapshots_get(d->cat, d->snapshot_id, &s, e);
+
+	return rc == ERR_ABSENT
+		   ? err_set(e, ERR_STALE, "the snapshot was forgotten while it was being read")
+		   : rc;
+}
+
 /* The one document that is wanted is a page of its own. */
 static int
 documents_page_only(struct documents *d, struct err *e)
@@ -67,6 +82,10 @@ documents_page_only(struct documents *d, struct err *e)
 	d->last = true;
 	d->next = 0;
 	d->n = rc == ERR_OK;
+	if (rc == ERR_OK || rc == ERR_ABSENT) {
+		int still = documents_still(d, e);
+		rc = still != ERR_OK ? still : rc;
+	}
 	return rc == ERR_ABSENT ? ERR_END : rc;
 }
 
@@ -86,6 +105,8 @@ documents_page(struct documents *d, struct err *e)
 		after = d->page[d->n - 1].key;
 	rc = versions_page(d->cat, d->table_id, d->snapshot_id, &after, false, &open_end, d->page,
 	    DOCUMENTS_PAGE, &d->n, e);
+	if (rc == ERR_OK)
+		rc = documents_still(d, e);
 	if (rc != ERR_OK)
 		return rc;
 	d->next = 0;
@@ -137,6 +158,10 @@ documents_next(struct documents *d, const struct versions_version **version,
 		    v->pack_id, v->ordinal);
 	if (rc == ERR_OK)
 		rc = documents_verify(d, v, e);
+	if (rc == ERR_CORRUPT) {
+		int still = documents_still(d, e);
+		rc = still != ERR_OK ? still : rc;
+	}
 	if (rc != ERR_OK)
 		return rc;
 	*version = v;

@@ -40,7 +40,8 @@ int documents_skim(struct documents *d, const struct versions_version **version,
  * documents_next(d, version, bytes, e):
  * The next document: its version and its canonical bytes, both valid until the next call. Return
  * ERR_OK; ERR_END; ERR_CORRUPT when its bytes are missing or do not have its digest (text names the
- * pack; the next call goes on behind it); else a failure.
+ * pack; the next call goes on behind it); ERR_STALE when the snapshot was forgotten meanwhile; else
+ * a failure. documents_skim likewise.
  */
 int documents_next(struct documents *d, const struct versions_version **version,
     const struct buf **bytes, struct err *e);

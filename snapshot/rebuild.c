@@ -5,10 +5,14 @@
  */
 #include "snapshot/rebuild.h"
 
+#include "catalog/forgotten.h"
+#include "catalog/leftovers.h"
 #include "catalog/packs.h"
 #include "catalog/queue.h"
+#include "snapshot/ledger.h"
 #include "snapshot/rebuild_internal.h"
 #include "snapshot/store/dictionary.h"
+#include "snapshot/store/marker.h"
 #include "snapshot/store/runfile.h"
 
 #include <fcntl.h>
@@ -75,6 +79,13 @@ ids_compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+static void
+ids_sort(struct rebuild_ids *list)
+{
+	if (list->n > 0)
+		qsort(list->ids, list->n, sizeof(uint64_t), ids_compare);
+}
+
 static int
 rebuild_found(void *arg, uint64_t id, bool is_dictionary)
 {
@@ -90,12 +101,51 @@ rebuild_list(struct rebuild *r, struct err *e)
 
 	if (rc == ERR_NOMEM)
 		return err_nomem(e);
-	if (r->packs.n > 0)
-		qsort(r->packs.ids, r->packs.n, sizeof(uint64_t), ids_compare);
-	if (r->dicts.n > 0)
-		qsort(r->dicts.ids, r->dicts.n, sizeof(uint64_t), ids_compare);
+	ids_sort(&r->packs);
+	ids_sort(&r->dicts);
 	r->total = 2 * r->packs.n;
 	return rc;
+}
+
+/* ---- what is forgotten ---- */
+
+static int
+rebuild_marker_found(void *arg, uint64_t snapshot_id)
+{
+	return ids_add(arg, snapshot_id);
+}
+
+/*
+ * The snapshots that have a marker. One that is damaged is one all the same: it got its name when
+ * it was whole, and gc may have taken what the snapshot would show.
+ */
+static int
+rebuild_markers(struct rebuild *r, struct err *e)
+{
+	int rc = marker_list(r->repo->packsfd, rebuild_marker_found, &r->forgotten, e);
+
+	ids_sort(&r->forgotten);
+	for (size_t i = 0; i < r->forgotten.n && rc == ERR_OK; i++) {
+		struct marker m;
+		struct err why = {0};
+		rc = marker_load(r->repo->packsfd, r->forgotten.ids[i], &m, &why);
+		if (rc == ERR_CORRUPT) {
+			rebuild_problem(r, "%s", why.text);
+			rc = ERR_OK;
+		} else if (rc != ERR_OK) {
+			err_set(e, rc, "%s", why.text);
+		}
+	}
+	return rc == ERR_NOMEM ? err_nomem(e) : rc;
+}
+
+bool
+rebuild_is_forgotten(const struct rebuild *r, int64_t snapshot_id)
+{
+	uint64_t id = (uint64_t)snapshot_id;
+
+	return r->forgotten.n > 0 &&
+	       bsearch(&id, r->forgotten.ids, r->forgotten.n, sizeof(id), ids_compare) != NULL;
 }
 
 /* ---- packs ---- */
@@ -284,8 +334,7 @@ rebuild_runs(struct rebuild *r, struct err *e)
 	struct rebuild_ids runs = {0};
 	int rc = runfile_list(r->repo->packsfd, rebuild_run_found, &runs, e);
 
-	if (runs.n > 0)
-		qsort(runs.ids, runs.n, sizeof(uint64_t), ids_compare);
+	ids_sort(&runs);
 	for (size_t i = 0; i < runs.n && rc == ERR_OK; i++)
 		rc = rebuild_run_file(r, runs.ids[i], e);
 	free(runs.ids);
@@ -367,11 +416,28 @@ rebuild_numbers(struct rebuild *r, struct err *e)
 			    r->cat, "dictionaries", (int64_t)r->dicts.ids[i - 1], e);
 			break;
 		}
+	if (rc == ERR_OK && r->forgotten.n > 0)
+		rc = remake_sequence(
+		    r->cat, "snapshots", (int64_t)r->forgotten.ids[r->forgotten.n - 1], e);
 	if (rc != ERR_OK || catalog_open(r->repo, CATALOG_READ, &old, NULL) != ERR_OK)
 		return rc;
 	rc = remake_sequences(r->cat, old, e);
 	catalog_close(old);
 	return rc;
+}
+
+/* Tags, pins, and what is forgotten and gone; the next writer writes what there is of it now. */
+static int
+rebuild_ledger(struct rebuild *r, struct err *e)
+{
+	struct err why = {0};
+	int rc = ledger_restore(r->repo, r->cat, &why);
+
+	if (rc == ERR_CORRUPT)
+		rebuild_problem(r, "%s; tags and pins are lost", why.text);
+	else if (rc != ERR_OK)
+		return err_set(e, rc, "%s", why.text);
+	return leftovers_add(r->cat, LEFTOVERS_LEDGER, LEFTOVERS_ONLY, e);
 }
 
 static int
@@ -387,6 +453,8 @@ rebuild_fill(struct rebuild *r, struct err *e)
 		rc = rebuild_dictionaries(r, e);
 	if (rc == ERR_OK)
 		rc = rebuild_tables(r, e);
+	if (rc == ERR_OK)
+		rc = rebuild_ledger(r, e);
 	if (rc == ERR_OK)
 		rc = remake_finish(r->cat, e);
 	if (rc == ERR_OK)
@@ -412,6 +480,7 @@ rebuild_free(struct rebuild *r)
 	free(r->packs.ids);
 	free(r->dicts.ids);
 	free(r->damaged.ids);
+	free(r->forgotten.ids);
 	free(r->blinds);
 }
 
@@ -425,6 +494,8 @@ rebuild_run(const struct repo *repo, const struct rebuild_options *options,
 	*result = (struct rebuild_result){0};
 	r.reader = pack_reader_create();
 	rc = r.reader != NULL ? rebuild_list(&r, e) : err_nomem(e);
+	if (rc == ERR_OK)
+		rc = rebuild_markers(&r, e);
 	if (rc == ERR_OK)
 		rc = remake_create(repo, &r.cat, e);
 	if (rc == ERR_OK) {
@@ -441,6 +512,25 @@ rebuild_run(const struct repo *repo, const struct rebuild_options *options,
 }
 
 /* ---- comparing ---- */
+
+/* What the catalogue says is forgotten: check compares that with the markers. */
+static int
+compare_forgotten(struct rebuild *r, struct catalog *cat, struct err *e)
+{
+	int64_t table_id = 0;
+	int rc;
+
+	while ((rc = forgotten_table_next(cat, table_id, &table_id, e)) == ERR_OK) {
+		struct snapshots_snapshot s = {0};
+		while ((rc = forgotten_next(cat, table_id, s.id, &s, e)) == ERR_OK)
+			if (ids_add(&r->forgotten, (uint64_t)s.id) != ERR_OK)
+				return err_nomem(e);
+		if (rc != ERR_END)
+			return rc;
+	}
+	ids_sort(&r->forgotten);
+	return rc == ERR_END ? ERR_OK : rc;
+}
 
 /* The packs of complete snapshots, and all dictionaries. */
 static int
@@ -496,6 +586,8 @@ rebuild_compare(const struct repo *repo, struct catalog *cat, const struct rebui
 	quiet.progress = NULL;
 	r.reader = pack_reader_create();
 	rc = r.reader != NULL ? compare_list(&r, cat, e) : err_nomem(e);
+	if (rc == ERR_OK)
+		rc = compare_forgotten(&r, cat, e);
 	if (rc == ERR_OK)
 		rc = remake_scratch(&r.cat, e);
 	if (rc == ERR_OK)

@@ -4,6 +4,9 @@
  * The new catalogue is built beside the old one and takes its place in one step at the end; memory
  * does not grow with the documents (8 bytes a pack, about 150 a snapshot of the largest table).
  *
+ * A snapshot that has a marker is forgotten, as before: what gc has taken of it is no loss. So a
+ * pack of a forgotten snapshot that damage took as a whole is taken for one that gc took.
+ *
  * What packs do not hold is not made up: when a snapshot was verified, and when a run was started
  * (its date stands for it).
  *

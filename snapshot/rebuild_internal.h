@@ -34,6 +34,7 @@ struct rebuild {
 	struct rebuild_ids packs;     /* all files */
 	struct rebuild_ids dicts;     /* likewise */
 	struct rebuild_ids damaged;   /* snapshots of which a damaged pack is known */
+	struct rebuild_ids forgotten; /* snapshots that are */
 	struct rebuild_blind *blinds; /* owned */
 	size_t n_blinds, cap_blinds;  /* in use, allocated */
 	uint64_t done, total;         /* steps, for progress: two for each pack */
@@ -52,6 +53,9 @@ int rebuild_step(struct rebuild *r, uint64_t packs, struct err *e);
 
 /* rebuild_is_damaged(r, snapshot_id): whether a pack of it is known to be damaged. */
 bool rebuild_is_damaged(const struct rebuild *r, int64_t snapshot_id);
+
+/* rebuild_is_forgotten(r, snapshot_id): whether it is. */
+bool rebuild_is_forgotten(const struct rebuild *r, int64_t snapshot_id);
 
 /*
  * rebuild_table(r, t, e):

@@ -49,7 +49,7 @@ struct table {
 	struct rebuild *r;
 	const struct tables_table *t;
 	struct table_snapshot *snapshots; /* owned; oldest first */
-	size_t n, cap;                    /* that are shown; allocated */
+	size_t n, cap;                    /* that are complete; allocated */
 	struct table_loss *losses;        /* owned; in the order of snapshots */
 	size_t n_losses, cap_losses;
 	uint64_t *documents;    /* owned: tree of n + 2 */
@@ -95,18 +95,23 @@ table_add_snapshot(struct table *x, const struct remake_snapshot *s, struct err 
 		x->snapshots = p;
 		x->cap = cap;
 	}
-	x->snapshots[x->n++] = (struct table_snapshot){.row = {.id = s->id,
-							   .table_id = x->t->id,
-							   .date = s->date,
-							   .shards = s->shards,
-							   .stored_bytes = s->stored_bytes,
-							   .complete = true},
-	    .found = s->found,
-	    .first_pack = s->first_pack};
+	x->snapshots[x->n++] =
+	    (struct table_snapshot){.row = {.id = s->id,
+					.table_id = x->t->id,
+					.date = s->date,
+					.shards = s->shards,
+					.stored_bytes = s->stored_bytes,
+					.complete = true,
+					.forgotten = rebuild_is_forgotten(x->r, s->id)},
+		.found = s->found,
+		.first_pack = s->first_pack};
 	return ERR_OK;
 }
 
-/* The newest snapshots that are not whole, without a sign of damage: a run that was stopped. */
+/*
+ * The newest snapshots that are not whole, without a sign of damage: a run that was stopped. What
+ * was forgotten was complete, and so was everything before it.
+ */
 static void
 table_drop_unfinished(struct table *x)
 {
@@ -114,7 +119,8 @@ table_drop_unfinished(struct table *x)
 
 	while (x->n > 0) {
 		const struct table_snapshot *s = &x->snapshots[x->n - 1];
-		if (s->found == s->row.shards || rebuild_is_damaged(x->r, s->row.id))
+		if (s->found == s->row.shards || s->row.forgotten ||
+		    rebuild_is_damaged(x->r, s->row.id))
 			return;
 		date_name(s->row.date, date);
 		rebuild_problem(x->r,
@@ -130,14 +136,18 @@ static int
 table_snapshots(struct table *x, struct err *e)
 {
 	struct remake_snapshot s = {0};
+	int64_t newest = INT64_MIN;
 	int rc;
 
 	while ((rc = remake_snapshot_next(x->r->cat, x->t->id, s.id, &s, e)) == ERR_OK) {
-		if (x->n > 0 && s.date <= x->snapshots[x->n - 1].row.date)
+		bool shown = !rebuild_is_forgotten(x->r, s.id);
+		if (shown && newest != INT64_MIN && s.date <= newest)
 			return err_set(e, ERR_CORRUPT,
 			    "the packs contradict each other: the dates of %s.%s do not grow with "
 			    "the numbers of its snapshots",
 			    x->t->database, x->t->name);
+		if (shown)
+			newest = s.date;
 		rc = table_add_snapshot(x, &s, e);
 		if (rc != ERR_OK)
 			return rc;
@@ -300,6 +310,13 @@ table_bound(struct table *x, size_t at, const struct snapshots_shard *shard, str
 	return sort_add(x->bounds, &shard->upper, raw, sizeof(raw), e);
 }
 
+/* Whether the packs that the snapshot lacks are those that gc has taken. */
+static bool
+table_collected(const struct table *x, const struct table_snapshot *s)
+{
+	return s->row.forgotten && !rebuild_is_damaged(x->r, s->row.id);
+}
+
 static int
 table_read_snapshot(struct table *x, size_t at, struct err *e)
 {
@@ -313,6 +330,9 @@ table_read_snapshot(struct table *x, size_t at, struct err *e)
 		if (rc == ERR_OK) {
 			lower = shard.upper;
 			rc = table_pack(x, at, &shard, e);
+		} else if (rc == ERR_ABSENT && table_collected(x, s)) {
+			rc = ERR_OK;
+			continue;
 		} else if (rc == ERR_ABSENT) {
 			rc = table_missing_shard(x, at, i, &lower, e);
 			if (rc == ERR_OK)
@@ -539,8 +559,8 @@ table_describe(struct table *x, struct err *e)
 		s->row.lost = lost > 0 ? (uint64_t)lost : table_may_lack(x, i) ? 1 : 0;
 		if (rc == ERR_OK)
 			rc = remake_describe(x->r->cat, &s->row, e);
-		x->r->result->snapshots++;
-		x->r->result->damaged += s->row.lost > 0;
+		x->r->result->snapshots += !s->row.forgotten;
+		x->r->result->damaged += !s->row.forgotten && s->row.lost > 0;
 	}
 	return rc;
 }

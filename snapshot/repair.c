@@ -7,11 +7,15 @@
 
 #include "catalog/base/date.h"
 #include "catalog/base/digest.h"
+#include "catalog/forgotten.h"
 #include "catalog/packs.h"
 #include "catalog/snapshots.h"
 #include "catalog/versions.h"
 #include "snapshot/json/jsonkey.h"
+#include "snapshot/ledger.h"
+#include "snapshot/reclaim.h"
 #include "snapshot/store/dictionary.h"
+#include "snapshot/store/marker.h"
 #include "snapshot/store/pack.h"
 #include "snapshot/store/store.h"
 
@@ -119,6 +123,59 @@ repair_dictionaries(struct repair *r, struct err *e)
 	return rc == ERR_END ? ERR_OK : rc;
 }
 
+/* ---- markers, and the ledger ---- */
+
+static int
+repair_marker(struct repair *r, const struct snapshots_snapshot *s, struct err *e)
+{
+	const struct marker want = {
+	    .snapshot_id = (uint64_t)s->id, .table_id = (uint64_t)s->table_id, .date = s->date};
+	struct marker have;
+	int rc = marker_load(r->repo->packsfd, want.snapshot_id, &have, e);
+
+	if (!repair_is_damage(rc))
+		return rc;
+	rc = marker_remove(r->repo->packsfd, want.snapshot_id, e);
+	if (rc == ERR_OK)
+		rc = marker_save(r->repo->packsfd, &want, e);
+	if (rc != ERR_OK)
+		return rc;
+	r->result->markers++;
+	repair_say(r, r->options->repaired, "marker %016" PRIx64 " is repaired", want.snapshot_id);
+	return ERR_OK;
+}
+
+static int
+repair_markers(struct repair *r, struct err *e)
+{
+	int64_t table_id = 0;
+	int rc;
+
+	while ((rc = forgotten_table_next(r->cat, table_id, &table_id, e)) == ERR_OK) {
+		struct snapshots_snapshot s = {0};
+		while ((rc = forgotten_next(r->cat, table_id, s.id, &s, e)) == ERR_OK)
+			if ((rc = repair_marker(r, &s, e)) != ERR_OK)
+				return rc;
+		if (rc != ERR_END)
+			return rc;
+	}
+	return rc == ERR_END ? ERR_OK : rc;
+}
+
+static int
+repair_ledger(struct repair *r, struct err *e)
+{
+	bool same = false;
+	int rc = ledger_same(r->repo, r->cat, &same, e);
+
+	if ((rc != ERR_OK && rc != ERR_CORRUPT) || same)
+		return rc;
+	rc = ledger_write(r->repo, r->cat, e);
+	if (rc == ERR_OK)
+		repair_say(r, r->options->repaired, "the ledger is repaired");
+	return rc;
+}
+
 /* ---- documents ---- */
 
 /* Read a document; ERR_CORRUPT when it is not whole where it is stored. */
@@ -169,7 +226,7 @@ repair_lost(struct repair *r, struct repair_pack *p, const struct versions_versi
 	r->result->lost++;
 	if (jsonkey_write(&v->key, &text) == ERR_OK && buf_str(&text) != NULL)
 		key = (const char *)text.data;
-	if (v->died != VERSIONS_ALIVE && snapshots_get(r->cat, v->died, &until, NULL) == ERR_OK)
+	if (v->died != VERSIONS_ALIVE && snapshots_any(r->cat, v->died, &until, NULL) == ERR_OK)
 		date_name(until.date, date);
 	repair_say(r, r->options->lost, "%s.%s: document %s is lost from %s %s%s",
 	    p->table.database, p->table.name, key, p->date, date[0] != '\0' ? "on, before " : "on",
@@ -262,7 +319,7 @@ repair_begin(struct repair *r, struct repair_pack *p, struct err *e)
 	int rc = tables_get(r->cat, row->table_id, &p->table, e);
 
 	if (rc == ERR_OK)
-		rc = snapshots_get(r->cat, row->snapshot_id, &p->snapshot, e);
+		rc = snapshots_any(r->cat, row->snapshot_id, &p->snapshot, e);
 	if (rc == ERR_OK)
 		rc = snapshots_shard(r->cat, row->snapshot_id, row->shard, &p->shard, e);
 	if (rc == ERR_OK && p->shard.pack_id != row->id)
@@ -284,6 +341,25 @@ repair_begin(struct repair *r, struct repair_pack *p, struct err *e)
 	return rc;
 }
 
+/*
+ * Whether the pack that was written has what the old one had, as far as anything needs it: where gc
+ * has been, there may be deletions of which the catalogue does not know, as they end nothing.
+ */
+static int
+repair_same(
+    struct repair *r, const struct repair_pack *p, const struct pack_totals *t, struct err *e)
+{
+	int rc = t->documents == p->row->documents && t->deletions <= p->row->deletions
+		     ? ERR_OK
+		     : ERR_ABSENT;
+
+	if (rc == ERR_OK && t->deletions < p->row->deletions)
+		rc = forgotten_any(r->cat, p->row->table_id, e);
+	return rc == ERR_ABSENT
+		   ? err_set(e, ERR_CORRUPT, "catalog.db does not have all of its lines")
+		   : rc;
+}
+
 /* Put the new file, of which nothing is missing, in the place of the old one. */
 static int
 repair_finish(struct repair *r, struct repair_pack *p, struct err *e)
@@ -297,10 +373,12 @@ repair_finish(struct repair *r, struct repair_pack *p, struct err *e)
 	rc = pack_writer_stage(writer, &t, e);
 	if (rc != ERR_OK)
 		return rc;
-	if (t.documents != row.documents || t.deletions != row.deletions) {
+	rc = repair_same(r, p, &t, e);
+	if (rc != ERR_OK) {
 		pack_clean(r->repo->packsfd, NULL);
-		return err_set(e, ERR_CORRUPT, "catalog.db does not have all of its lines");
+		return rc;
 	}
+	row.deletions = t.deletions;
 	row.bytes = t.bytes;
 	rc = catalog_begin(r->cat, e);
 	if (rc == ERR_OK)
@@ -391,7 +469,7 @@ repair_catalog(struct repair *r, struct err *e)
 	if (rc == ERR_CORRUPT)
 		return err_set(
 		    e, rc, "catalog.db is damaged; make it again with: thinkback rebuild");
-	return rc;
+	return rc == ERR_OK ? reclaim_recover(r->repo, r->cat, e) : rc;
 }
 
 int
@@ -410,6 +488,10 @@ repair_run(const struct repo *repo, const struct repair_options *options,
 	rc = r.digest != NULL && r.page != NULL ? repair_catalog(&r, e) : err_nomem(e);
 	if (rc == ERR_OK)
 		rc = repair_dictionaries(&r, e);
+	if (rc == ERR_OK)
+		rc = repair_markers(&r, e);
+	if (rc == ERR_OK)
+		rc = repair_ledger(&r, e);
 	if (rc == ERR_OK)
 		rc = store_create(repo->packsfd, NULL, &r.store, e);
 	if (rc == ERR_OK)

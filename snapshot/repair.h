@@ -3,7 +3,9 @@
  * holds: a dictionary from its copy in the catalogue; a pack from the catalogue, which knows its
  * lines, and from documents that are whole in it or stored a second time in another pack. A pack is
  * written again as a whole or left as it is: what cannot be found stays an error (EIO) where it is
- * read, and is never left out as if it had not been there.
+ * read, and is never left out as if it had not been there. Left out are deletions of keys whose
+ * versions gc has taken, which end nothing. Markers of forgotten snapshots and the ledger are
+ * written again from the catalogue.
  */
 #ifndef THINKBACK_SNAPSHOT_REPAIR_H
 #define THINKBACK_SNAPSHOT_REPAIR_H
@@ -26,6 +28,7 @@ struct repair_options {
 struct repair_result {
 	uint64_t dictionaries; /* written again */
 	uint64_t packs;        /* likewise */
+	uint64_t markers;      /* likewise */
 	uint64_t damaged;      /* packs and dictionaries that stay as they are */
 	uint64_t lost;         /* documents that could not be found */
 };

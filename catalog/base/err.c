@@ -162,6 +162,8 @@ err_str(int code)
 		return "input is truncated";
 	case ERR_INTR:
 		return "interrupted";
+	case ERR_STALE:
+		return "forgotten meanwhile";
 	case ERR_BUG:
 		return "internal error";
 	}

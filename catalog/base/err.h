@@ -34,7 +34,8 @@ enum err_code {
 	ERR_WRONG_STATE = -16, /* not in a state that allows this */
 	ERR_TRUNCATED = -17,   /* input ends before it should */
 	ERR_INTR = -18,        /* stopped by a signal */
-	ERR_BUG = -19          /* an invariant does not hold */
+	ERR_STALE = -19,       /* it was forgotten while it was in use */
+	ERR_BUG = -20          /* an invariant does not hold */
 };
 
 #define ERR_TEXT_MAX 600 /* bytes of an error line, with its NUL */

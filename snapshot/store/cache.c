@@ -149,22 +149,31 @@ cache_list_add(struct cache *c, struct cache_slot *s)
 	c->newest = s;
 }
 
-/* Take the oldest out until the limits hold. Return a list of those that nobody has in hands. */
+/* Take ${s} out of the list and the table; put it to ${dead} when nobody has it in hands. */
+static void
+cache_take_out(struct cache *c, struct cache_slot *s, struct cache_slot **dead)
+{
+	cache_list_remove(c, s);
+	cache_table_remove(c, s);
+	c->bytes -= s->bytes;
+	c->pieces--;
+	if (s->users == 0) {
+		s->next = *dead;
+		*dead = s;
+	}
+}
+
+/* Take the oldest that nobody has in hands out until the limits hold. Return a list of them. */
 static struct cache_slot *
 cache_evict(struct cache *c)
 {
-	struct cache_slot *dead = NULL;
+	struct cache_slot *dead = NULL, *s = c->oldest, *newer;
 
-	while (c->oldest != c->newest && (c->bytes > c->bytes_max || c->pieces > c->pieces_max)) {
-		struct cache_slot *s = c->oldest;
-		cache_list_remove(c, s);
-		cache_table_remove(c, s);
-		c->bytes -= s->bytes;
-		c->pieces--;
-		if (s->users == 0) {
-			s->next = dead;
-			dead = s;
-		}
+	for (; s != c->newest && (c->bytes > c->bytes_max || c->pieces > c->pieces_max);
+	     s = newer) {
+		newer = s->newer;
+		if (s->users == 0)
+			cache_take_out(c, s, &dead);
 	}
 	return dead;
 }
@@ -276,15 +285,44 @@ cache_value(const struct cache_slot *s)
 }
 
 void
+cache_forget(struct cache *c, struct cache_slot *s)
+{
+	struct cache_slot *dead = NULL;
+
+	/* The caller is a user: it is not freed here. */
+	pthread_mutex_lock(&c->lock);
+	if (s->kept)
+		cache_take_out(c, s, &dead);
+	pthread_mutex_unlock(&c->lock);
+}
+
+void
+cache_sweep(struct cache *c, bool (*dead)(const void *value))
+{
+	struct cache_slot *buried = NULL, *s, *older;
+
+	pthread_mutex_lock(&c->lock);
+	for (s = c->newest; s != NULL; s = older) {
+		older = s->older;
+		if (dead(s->value))
+			cache_take_out(c, s, &buried);
+	}
+	pthread_mutex_unlock(&c->lock);
+	cache_bury(c, buried);
+}
+
+void
 cache_release(struct cache *c, struct cache_slot *s)
 {
-	bool dead;
+	struct cache_slot *dead = NULL;
 
 	if (s == NULL)
 		return;
 	pthread_mutex_lock(&c->lock);
-	dead = --s->users == 0 && !s->kept;
+	if (--s->users == 0 && !s->kept)
+		dead = s;
+	else if (s->users == 0)
+		dead = cache_evict(c);
 	pthread_mutex_unlock(&c->lock);
-	if (dead)
-		cache_bury(c, s);
+	cache_bury(c, dead);
 }

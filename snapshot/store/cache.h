@@ -4,13 +4,15 @@
  * it back, in the cache or not. A thing is loaded by one thread at a time: others that want it wait
  * for that one. Nothing is locked while loading or freeing.
  *
- * What was put in last stays in, however large, until something else is.
+ * What was put in last stays in, however large, until something else is, and so does what somebody
+ * has in hands: putting it out would free nothing.
  */
 #ifndef THINKBACK_STORE_CACHE_H
 #define THINKBACK_STORE_CACHE_H
 
 #include "catalog/base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,6 +46,18 @@ int cache_get(struct cache *c, const struct cache_key *key,
 
 /* cache_value(s): the thing itself, alive until ${s} is released. */
 void *cache_value(const struct cache_slot *s);
+
+/*
+ * cache_forget(c, s): let what is in hands not be found any more: whoever comes next loads it anew.
+ * It is still to be given to cache_release.
+ */
+void cache_forget(struct cache *c, struct cache_slot *s);
+
+/*
+ * cache_sweep(c, dead): forget all things of which ${dead} says that they are; it is called with
+ * the cache locked.
+ */
+void cache_sweep(struct cache *c, bool (*dead)(const void *value));
 
 /* cache_release(c, s): give a thing back; ${s} may be NULL. */
 void cache_release(struct cache *c, struct cache_slot *s);

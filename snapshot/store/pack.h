@@ -146,6 +146,12 @@ const struct pack_meta *pack_describe(const struct pack *p);
 /* pack_count(p): its totals; lives as long as ${p}. */
 const struct pack_totals *pack_count(const struct pack *p);
 
+/*
+ * pack_is_stale(p): whether gc has removed or replaced the file since it was opened. It can still
+ * be read.
+ */
+bool pack_is_stale(const struct pack *p);
+
 /* pack_memory(p): bytes of memory that ${p} holds. */
 size_t pack_memory(const struct pack *p);
 

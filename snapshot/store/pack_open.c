@@ -231,6 +231,12 @@ pack_count(const struct pack *p)
 	return &p->totals;
 }
 
+bool
+pack_is_stale(const struct pack *p)
+{
+	return packfile_is_unlinked(p->file);
+}
+
 size_t
 pack_memory(const struct pack *p)
 {
@@ -270,7 +276,9 @@ pack_listed(void *arg, enum packfile_kind kind, uint64_t id)
 {
 	const struct pack_listing *l = arg;
 
-	return kind == PACKFILE_RUN ? ERR_OK : l->found(l->arg, id, kind == PACKFILE_DICTIONARY);
+	if (kind != PACKFILE_PACK && kind != PACKFILE_DICTIONARY)
+		return ERR_OK;
+	return l->found(l->arg, id, kind == PACKFILE_DICTIONARY);
 }
 
 int

@@ -28,8 +28,11 @@
 #define PACKFILE_SHIFT 10      /* bits of a number that its subdirectory does not show */
 #define PACKFILE_TEMP ".tmp-"  /* how the names of unfinished files begin */
 
-static const char *const packfile_suffix[] = {
-    [PACKFILE_PACK] = "pack", [PACKFILE_DICTIONARY] = "dict", [PACKFILE_RUN] = "run"};
+static const char *const packfile_suffix[] = {[PACKFILE_PACK] = "pack",
+    [PACKFILE_DICTIONARY] = "dict",
+    [PACKFILE_RUN] = "run",
+    [PACKFILE_MARKER] = "gone",
+    [PACKFILE_LEDGER] = "ledger"};
 
 /* A file's names, all below packs/. */
 struct packfile_names {
@@ -64,8 +67,11 @@ packfile_id_valid(uint64_t id)
 const char *
 packfile_what(enum packfile_kind kind, uint64_t id, char out[PACKFILE_WHAT])
 {
-	static const char *const names[] = {
-	    [PACKFILE_PACK] = "pack", [PACKFILE_DICTIONARY] = "dictionary", [PACKFILE_RUN] = "run"};
+	static const char *const names[] = {[PACKFILE_PACK] = "pack",
+	    [PACKFILE_DICTIONARY] = "dictionary",
+	    [PACKFILE_RUN] = "run",
+	    [PACKFILE_MARKER] = "marker",
+	    [PACKFILE_LEDGER] = "ledger"};
 
 	snprintf(out, PACKFILE_WHAT, "%s %016" PRIx64, names[kind], id);
 	return out;
@@ -187,25 +193,23 @@ packfile_size(const struct packfile_writer *w)
 	return w->size;
 }
 
-/* Open the subdirectory, making it if need be; sets ${fd}, and ${made} when it is new. */
+/* Open the subdirectory ${name}, making it if need be; sets ${fd}, and ${made} when it is new. */
 static int
-packfile_subdir(const struct packfile_writer *w, int *fd, bool *made, struct err *e)
+packfile_subdir(int packsfd, const char *name, int *fd, bool *made, struct err *e)
 {
-	const char *name = w->names.subdir;
 	int rc;
 
-	*made = mkdirat(w->packsfd, name, 0700) == 0;
+	*made = mkdirat(packsfd, name, 0700) == 0;
 	if (!*made && errno != EEXIST)
 		return err_system(e, errno, "cannot make the directory packs/%s", name);
-	if (*made && fchmodat(w->packsfd, name, 0700, 0) != 0)
+	if (*made && fchmodat(packsfd, name, 0700, 0) != 0)
 		rc = err_system(e, errno, "cannot set the mode of packs/%s", name);
-	else if ((*fd = openat(w->packsfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)) <
-		 0)
+	else if ((*fd = openat(packsfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)) < 0)
 		rc = err_system(e, errno, "cannot open the directory packs/%s", name);
 	else
 		return ERR_OK;
 	if (*made)
-		unlinkat(w->packsfd, name, AT_REMOVEDIR);
+		unlinkat(packsfd, name, AT_REMOVEDIR);
 	return rc;
 }
 
@@ -237,7 +241,7 @@ packfile_place(const struct packfile_writer *w, struct err *e)
 {
 	bool made;
 	int subfd = -1;
-	int rc = packfile_subdir(w, &subfd, &made, e);
+	int rc = packfile_subdir(w->packsfd, w->names.subdir, &subfd, &made, e);
 
 	if (rc != ERR_OK)
 		return rc;
@@ -290,15 +294,16 @@ packfile_replace(int packsfd, enum packfile_kind kind, uint64_t id, struct err *
 {
 	struct packfile_names names;
 	char what[PACKFILE_WHAT];
+	bool made;
 	int subfd;
 	int rc = packfile_names_make(kind, id, &names, e);
 
 	if (rc != ERR_OK)
 		return rc;
 	packfile_what(kind, id, what);
-	subfd = openat(packsfd, names.subdir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (subfd < 0)
-		return err_system(e, errno, "cannot open the directory packs/%s", names.subdir);
+	rc = packfile_subdir(packsfd, names.subdir, &subfd, &made, e);
+	if (rc != ERR_OK)
+		return rc;
 	if (renameat(packsfd, names.temp, subfd, names.file) != 0 && errno != ENOENT)
 		rc = err_system(e, errno, "cannot replace %s", what);
 	if (rc == ERR_OK)
@@ -370,6 +375,14 @@ uint64_t
 packfile_length(const struct packfile *f)
 {
 	return f->length;
+}
+
+bool
+packfile_is_unlinked(const struct packfile *f)
+{
+	struct stat st;
+
+	return fstat(f->fd, &st) == 0 && st.st_nlink == 0;
 }
 
 int
@@ -539,7 +552,7 @@ packfile_is_file(const char *name, uint64_t subdir, enum packfile_kind *kind, ui
 {
 	if (!packfile_hex(name, PACKFILE_DIGITS, id) || name[PACKFILE_DIGITS] != '.')
 		return false;
-	for (*kind = PACKFILE_PACK; *kind <= PACKFILE_RUN; ++*kind)
+	for (*kind = PACKFILE_PACK; *kind <= PACKFILE_LEDGER; ++*kind)
 		if (strcmp(name + PACKFILE_DIGITS + 1, packfile_suffix[*kind]) == 0)
 			return packfile_id_valid(*id) && *id >> PACKFILE_SHIFT == subdir;
 	return false;

@@ -1,8 +1,8 @@
 /*
- * The one place through which every byte of a pack, dictionary or run file goes to disk and comes
- * back. Files are named by number below the directory packs/ (thinkback-pack(5)); they are written
- * once, front to back, under a temporary name, and appear under their own name when they are
- * durable. What is above this file sees a plain run of bytes.
+ * The one place through which every byte of a pack, dictionary, run file, marker or ledger goes to
+ * disk and comes back. Files are named by number below the directory packs/ (thinkback-pack(5));
+ * they are written once, front to back, under a temporary name, and appear under their own name
+ * when they are durable. What is above this file sees a plain run of bytes.
  *
  * A struct packfile_writer belongs to one thread at a time; an open struct packfile may be read by
  * any number of threads.
@@ -24,7 +24,13 @@
 struct packfile;
 struct packfile_writer;
 
-enum packfile_kind { PACKFILE_PACK, PACKFILE_DICTIONARY, PACKFILE_RUN };
+enum packfile_kind {
+	PACKFILE_PACK,
+	PACKFILE_DICTIONARY,
+	PACKFILE_RUN,
+	PACKFILE_MARKER,
+	PACKFILE_LEDGER
+};
 
 /* packfile_id_valid(id): whether a file can have this number: 1 to PACKFILE_ID_MAX. */
 bool packfile_id_valid(uint64_t id);
@@ -89,6 +95,9 @@ void packfile_close(struct packfile *f);
 
 /* packfile_length(f): bytes of the file when it was opened. */
 uint64_t packfile_length(const struct packfile *f);
+
+/* packfile_is_unlinked(f): whether the file has been removed or replaced since it was opened. */
+bool packfile_is_unlinked(const struct packfile *f);
 
 /*
  * packfile_read(f, off, data, len, e):

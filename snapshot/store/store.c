@@ -160,12 +160,26 @@ store_pack_load(void *arg, void **value, size_t *bytes, struct err *e)
 	return ERR_OK;
 }
 
+/* The pack ${id} as it is on disk now. */
 static int
 store_pack(struct store *s, uint64_t id, struct cache_slot **out, struct err *e)
 {
 	struct store_load load = {.s = s, .id = id};
+	struct cache_slot *slot;
+	int rc;
 
-	return cache_get(s->packs, &(struct cache_key){.a = id}, store_pack_load, &load, out, e);
+	for (;;) {
+		rc = cache_get(
+		    s->packs, &(struct cache_key){.a = id}, store_pack_load, &load, &slot, e);
+		if (rc != ERR_OK)
+			return rc;
+		if (!pack_is_stale(cache_value(slot)))
+			break;
+		cache_forget(s->packs, slot);
+		cache_release(s->packs, slot);
+	}
+	*out = slot;
+	return ERR_OK;
 }
 
 static int
@@ -327,4 +341,79 @@ store_entry(struct store *s, uint64_t pack_id, uint32_t ordinal, struct pack_ent
 	}
 	cache_release(s->packs, slot);
 	return rc;
+}
+
+/* ---- holding ---- */
+
+/* A document in hands. */
+struct store_hold {
+	struct store *s;
+	struct cache_slot *pack;       /* in hands */
+	struct cache_slot *dictionary; /* likewise; NULL: none, or it is damaged */
+	uint32_t ordinal;
+};
+
+int
+store_hold(
+    struct store *s, uint64_t pack_id, uint32_t ordinal, struct store_hold **out, struct err *e)
+{
+	struct store_hold *h = calloc(1, sizeof(*h));
+	struct buf none = {0};
+	size_t size;
+	int rc;
+
+	if (h == NULL)
+		return err_nomem(e);
+	h->s = s;
+	h->ordinal = ordinal;
+	rc = store_pack(s, pack_id, &h->pack, e);
+	if (rc == ERR_OK) {
+		(void)store_dictionary(
+		    s, pack_describe(cache_value(h->pack))->dictionary_id, &h->dictionary, NULL);
+		/* Whoever opens it reads it next: then its frame is at hand. */
+		rc = store_read_pack(s, cache_value(h->pack), ordinal, 0, 0, &none, &size, e);
+		if (rc != ERR_ABSENT)
+			rc = ERR_OK;
+	}
+	if (rc != ERR_OK) {
+		store_drop(h);
+		return rc;
+	}
+	*out = h;
+	return ERR_OK;
+}
+
+int
+store_hold_read(
+    struct store_hold *h, size_t off, size_t room, struct buf *out, size_t *size, struct err *e)
+{
+	return store_read_pack(h->s, cache_value(h->pack), h->ordinal, off, room, out, size, e);
+}
+
+int64_t
+store_hold_date(const struct store_hold *h)
+{
+	return pack_describe(cache_value(h->pack))->date;
+}
+
+void
+store_drop(struct store_hold *h)
+{
+	if (h == NULL)
+		return;
+	cache_release(h->s->dictionaries, h->dictionary);
+	cache_release(h->s->packs, h->pack);
+	free(h);
+}
+
+static bool
+store_pack_stale(const void *value)
+{
+	return pack_is_stale(value);
+}
+
+void
+store_sweep(struct store *s)
+{
+	cache_sweep(s->packs, store_pack_stale);
 }

@@ -16,6 +16,7 @@
 
 /* Opaque types. */
 struct store;
+struct store_hold;
 
 struct store_options {
 	size_t frame_bytes; /* decoded frames kept; 0: STORE_FRAME_BYTES */
@@ -56,5 +57,30 @@ int store_read(struct store *s, uint64_t pack_id, uint32_t ordinal, size_t off, 
  */
 int store_entry(struct store *s, uint64_t pack_id, uint32_t ordinal, struct pack_entry *entry,
     uint64_t *snapshot_id, uint64_t *table_id, struct err *e);
+
+/*
+ * store_hold(s, pack_id, ordinal, out, e):
+ * Hold a document so that it can be read whatever gc does to its pack meanwhile, until store_drop.
+ * Costs the open file of the pack, shared by all that hold something in it. Return ERR_OK and set
+ * ${out}; else as store_read. A damaged frame is left for store_hold_read to say.
+ */
+int store_hold(
+    struct store *s, uint64_t pack_id, uint32_t ordinal, struct store_hold **out, struct err *e);
+
+/* store_hold_read(h, off, room, out, size, e): as store_read, of what is held. */
+int store_hold_read(
+    struct store_hold *h, size_t off, size_t room, struct buf *out, size_t *size, struct err *e);
+
+/* store_hold_date(h): date of the snapshot in which the document that is held was born. */
+int64_t store_hold_date(const struct store_hold *h);
+
+/* store_drop(h): let it go; ${h} may be NULL. Before store_free. */
+void store_drop(struct store_hold *h);
+
+/*
+ * store_sweep(s): close the packs that gc has removed or replaced and that nobody holds, so that
+ * their space on the disk becomes free: to be called now and then.
+ */
+void store_sweep(struct store *s);
 
 #endif

@@ -88,6 +88,50 @@ silent out
 cp "$work/whole/packs/000000/$(basename "$file")" "$file"
 whole
 
+# Forgotten snapshots: their packs, markers, and what gc leaves beside them.
+echo '[{"id":1,"v":1},{"id":2,"v":7},{"id":4,"v":9}]' >"$work/export/d/t.json"
+expect 0 tb snapshot --at 2026-12-04T00:00:00Z "$work/export"
+expect 0 tb snapshot --at 2026-12-05T00:00:00Z "$work/export"
+echo '[{"id":1,"v":1},{"id":2,"v":7}]' >"$work/export/d/t.json"
+expect 0 tb snapshot --at 2026-12-06T00:00:00Z "$work/export"
+expect 0 tb forget d.t 2026-12-04T00-00-00Z 2026-12-05T00-00-00Z
+rm -r "$work/whole"
+cp -a "$repo" "$work/whole"
+file=$(pack t 5)
+oracle flip "$file" $(($(stat -c %s "$file") - 50))
+expect 1 tb check
+expect 0 tb check --repair
+whole
+file=$(pack t 4)
+rm "$file"
+expect 1 tb check --repair
+says err 'd.t: document 4 is lost from 2026-12-04T00-00-00Z on, before 2026-12-06'
+cp "$work/whole/packs/000000/$(basename "$file")" "$file"
+whole
+marker=$(find "$repo/packs" -name '*.gone' | sort | head -n 1)
+for how in missing 30; do
+	if [ "$how" = missing ]; then rm "$marker"; else oracle flip "$marker" "$how"; fi
+	expect 1 tb check
+	says err 'marker'
+	expect 0 tb check --repair
+	says out "marker $(basename "$marker" .gone) is repaired"
+	whole
+done
+# The deletion of document 4 ends nothing any more, and is nowhere but in its pack.
+expect 0 tb gc --threshold 0
+deleted() {
+	tb --json list d.t | jq -r 'select(.date == "2026-12-06T00-00-00Z").deleted'
+}
+equal 1 "$(deleted)" 'deletions'
+rm "$(pack t 6)"
+expect 1 tb check
+expect 0 tb check --repair
+says out 'of 2026-12-06T00-00-00Z\) is repaired'
+expect 0 tb check --read-data
+equal 0 "$(deleted)" 'deletions, without the one that ends nothing'
+expect 0 tb ls d/t/shard-00/latest
+equal '=1.json =2.json' "$(paste -sd ' ' "$work/out")" 'documents'
+
 # A catalogue that is damaged is no source to repair from.
 file=$(pack products 2)
 rm "$file"

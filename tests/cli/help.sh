@@ -13,7 +13,7 @@ expect 0 "$THINKBACK" --help
 silent err
 narrow
 mapfile -t commands < <(sed -n 's/^  \([a-z]\{2,\}\) .*/\1/p' "$work/out")
-equal 'init snapshot mount ls cat list queue worker check rebuild restore export' "${commands[*]}" 'commands'
+equal 'init snapshot mount ls cat list queue worker check rebuild restore export forget gc tag' "${commands[*]}" 'commands'
 cp "$work/out" "$work/help-global"
 expect 0 "$THINKBACK" -h
 same "$work/help-global" "$work/out"

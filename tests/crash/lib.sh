@@ -24,6 +24,8 @@ commands=(
 	'rebuild|two|.|rebuild'
 	'check --repair|two|.|check --repair'
 	'worker|queued|.|worker --once --target $state/target'
+	'forget|two|^2026-05-02|forget --keep-last 1'
+	'gc|forgotten|.|gc --threshold 0'
 )
 
 # ---- states to start from ------------------------------------------------------------------------
@@ -47,6 +49,12 @@ base_one() {
 base_two() {
 	base_one "$1"
 	in_state "$1" snapshot --at 2026-05-02T00:00:00Z "$work/night2"
+}
+
+base_forgotten() {
+	base_two "$1"
+	in_state "$1" tag add kept shop latest
+	in_state "$1" forget --keep-last 1
 }
 
 # Restores of two tables, one of several documents, besides one that was done into a target that has
@@ -107,6 +115,7 @@ documents() {
 describe() {
 	{
 		snapshots "$1"
+		in_state "$1" --json tag list
 		in_state "$1" --json list | sed -E 's/"(snapshot|stored_bytes)":[0-9]+,?|"verified":[^,}]*//g'
 		restores "$1"
 		sqlite3 "$1/repo/queue.db" 'SELECT name, state, error FROM restores ORDER BY name'
@@ -154,8 +163,9 @@ finished() {
 	describe "$1" "$slot/after" || broken 'cannot be described'
 	cmp "$slot/after" "$reference/after" >&2 ||
 		broken "ended differently: $(diff "$reference/after" "$slot/after" | cut -c 1-300)"
-	files=$(find "$1/repo/packs" -type f | wc -l)
-	rows=$(sqlite3 "$1/repo/catalog.db" 'SELECT (SELECT count(*) FROM packs) + (SELECT count(*) FROM dictionaries)')
+	files=$(find "$1/repo/packs" -type f ! -name '*.ledger' | wc -l)
+	rows=$(sqlite3 "$1/repo/catalog.db" 'SELECT (SELECT count(*) FROM packs) + (SELECT count(*) FROM dictionaries) +
+		(SELECT count(*) FROM snapshots WHERE forgotten)')
 	[ "$files" -eq "$rows" ] || [ -n "$strays" ] || broken "$files files in packs/, $rows in the catalogue"
 	! find "$1" -name '*tmp*' -o -name '.thinkback*' -o -name '*.part' | grep . >&2 || broken 'temporary files are left'
 }

@@ -82,6 +82,12 @@ renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned fla
 }
 
 int
+renameat(int from_fd, const char *from, int to_fd, const char *to)
+{
+	return fault_now() ? -1 : (int)syscall(SYS_renameat2, from_fd, from, to_fd, to, 0);
+}
+
+int
 linkat(int from_fd, const char *from, int to_fd, const char *to, int flags)
 {
 	return fault_now() ? -1 : (int)syscall(SYS_linkat, from_fd, from, to_fd, to, flags);
@@ -289,6 +295,76 @@ pack_faults__input_output_error(void **state)
 	fault.no_noreplace = true;
 	assert_in_range(fault_sweep_write(*state, EIO, ERR_IO), 10, 20);
 	fault.no_noreplace = false;
+}
+
+/* Write the pack of the plan again, in place of the one that is there. */
+static int
+fault_write_again(const struct packs *p, struct pack_totals *totals, struct err *e)
+{
+	static const uint8_t sum[DIGEST_LEN] = {1};
+	const struct key key = packs_key(0);
+	struct pack_writer *w = NULL;
+	struct pack_meta meta;
+	uint32_t ordinal;
+	int rc;
+
+	packs_meta(&plan, &meta);
+	rc = pack_writer_create(p->fd, &meta, NULL, &w, e);
+	if (rc == ERR_OK)
+		rc = pack_writer_skip(w, 7, e);
+	if (rc == ERR_OK)
+		rc = pack_writer_put(w, &key, "{}", 2, sum, &ordinal, e);
+	if (rc == ERR_OK)
+		rc = pack_writer_stage(w, totals, e);
+	else
+		pack_writer_abort(w);
+	pack_meta_finish(&meta);
+	return rc;
+}
+
+/* A pack that is written again is there as it was, or as it is now; nothing else is left. */
+static void
+pack_faults__written_again(void **state)
+{
+	struct packs *p = *state;
+	struct pack_totals before, totals;
+	struct pack *pack;
+	unsigned open_before;
+
+	packs_write(p, &plan, &before);
+	open_before = fault_files_open();
+	for (unsigned n = 1; n == 1 || fault.fired > 0; n++) {
+		struct err e = {0};
+		int rc;
+		fault_arm(n, EIO);
+		rc = fault_write_again(p, &totals, &e);
+		fault.on = false;
+		assert_err(rc, fault.fired > 0 ? ERR_IO : ERR_OK, &e);
+		assert_int_equal(packs_files(p), fault.fired > 0 ? 2 : 3);
+		assert_int_equal(fault_files_open(), open_before);
+	}
+	for (unsigned n = 1; n == 1 || fault.fired > 0; n++) {
+		struct err e = {0};
+		int rc;
+		fault_arm(n, EIO);
+		rc = pack_replace(p->fd, plan.id, &e);
+		fault.on = false;
+		assert_err(rc, fault.fired > 0 ? ERR_IO : ERR_OK, &e);
+		assert_int_equal(fault_files_open(), open_before);
+		assert_err(pack_open(p->fd, plan.id, &pack, &e), ERR_OK, &e);
+		assert_true(pack_count(pack)->bytes == before.bytes ||
+			    pack_count(pack)->bytes == totals.bytes);
+		pack_close(pack);
+	}
+	/* Again there is nothing to do. */
+	assert_err(pack_replace(p->fd, plan.id, NULL), ERR_OK, NULL);
+	assert_err(pack_open(p->fd, plan.id, &pack, NULL), ERR_OK, NULL);
+	assert_int_equal(pack_count(pack)->bytes, totals.bytes);
+	assert_false(pack_is_stale(pack));
+	assert_err(pack_remove(p->fd, plan.id, NULL), ERR_OK, NULL);
+	assert_true(pack_is_stale(pack));
+	pack_close(pack);
+	assert_int_equal(packs_files(p), 1);
 }
 
 /* Without a rename that never replaces, a link does the same. */
@@ -504,6 +580,7 @@ main(void)
 		FAULT_TEST(pack_faults__disk_full),
 		FAULT_TEST(pack_faults__input_output_error),
 		FAULT_TEST(pack_faults__no_rename_noreplace),
+		FAULT_TEST(pack_faults__written_again),
 		FAULT_TEST(pack_faults__every_file_size),
 		FAULT_TEST(pack_faults__subdirectory_is_a_file),
 		FAULT_TEST(pack_faults__reading),

@@ -351,6 +351,7 @@ store_read__pack_written_again(void **state)
 	struct packs *p = *state;
 	struct packs_plan plan = {.id = 50, .lines = 100, .most = 900};
 	struct store *s = store_open(p, &(struct store_options){.packs = 1});
+	struct store_hold *hold, *none;
 	struct pack_totals totals;
 	struct buf want = {0}, got = {0};
 	struct err e = {0};
@@ -358,11 +359,20 @@ store_read__pack_written_again(void **state)
 
 	packs_write(p, &plan, &totals);
 	assert_err(store_read(s, 50, 1, 0, SIZE_MAX, &got, &size, &e), ERR_OK, &e);
+	assert_err(store_hold(s, 50, 1, &hold, &e), ERR_OK, &e);
+	assert_int_equal(store_hold(s, 50, 100, &none, &e), ERR_ABSENT);
 	assert_err(pack_remove(p->fd, 50, &e), ERR_OK, &e);
-	/* As long as it is open the old file answers. */
-	assert_err(store_read(s, 50, 1, 0, SIZE_MAX, &got, &size, &e), ERR_OK, &e);
+	/* It is not found any more, but as long as it is held the old file answers. */
+	assert_int_equal(store_read(s, 50, 1, 0, SIZE_MAX, &got, &size, &e), ERR_CORRUPT);
 	plan.skipped = 7;
 	packs_write(p, &plan, &totals);
+	store_sweep(s);
+	buf_clear(&got);
+	assert_err(store_hold_read(hold, 0, SIZE_MAX, &got, &size, &e), ERR_OK, &e);
+	packs_document(&plan, 1, &want);
+	assert_int_equal(got.len, want.len);
+	assert_memory_equal(got.data, want.data, want.len);
+	store_drop(hold);
 	assert_true(store_right(s, 1, 0, &want, &got));
 	buf_clear(&got);
 	packs_document(&plan, 1, &want);

@@ -1,0 +1,128 @@
+/* What a writer that was stopped has left: the contracts are in reclaim.h. */
+#include "snapshot/reclaim.h"
+
+#include "catalog/base/file.h"
+#include "catalog/leftovers.h"
+#include "catalog/packs.h"
+#include "catalog/runs.h"
+#include "catalog/snapshots.h"
+#include "snapshot/ledger.h"
+#include "snapshot/store/dictionary.h"
+#include "snapshot/store/marker.h"
+#include "snapshot/store/pack.h"
+#include "snapshot/store/runfile.h"
+
+/* Carry out one leftover. */
+static int
+reclaim_file(const struct repo *repo, struct catalog *cat, enum leftovers_kind kind, int64_t id,
+    struct err *e)
+{
+	int packsfd = repo->packsfd;
+
+	switch (kind) {
+	case LEFTOVERS_LEDGER:
+		return ledger_write(repo, cat, e);
+	case LEFTOVERS_REPLACEMENT:
+		return pack_replace(packsfd, (uint64_t)id, e);
+	case LEFTOVERS_PACK:
+		return pack_remove(packsfd, (uint64_t)id, e);
+	case LEFTOVERS_DICTIONARY:
+		return dictionary_remove(packsfd, (uint64_t)id, e);
+	case LEFTOVERS_MARKER:
+		return marker_remove(packsfd, (uint64_t)id, e);
+	}
+	return err_set(e, ERR_BUG, "an unknown kind of leftovers");
+}
+
+/*
+ * Strike one off, durably: after a power cut a replacement that was already made must not be taken
+ * for one that is still to be, when there is another unfinished file of the same number.
+ */
+static int
+reclaim_strike(struct catalog *cat, enum leftovers_kind kind, int64_t id, struct err *e)
+{
+	int rc = catalog_begin(cat, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	rc = leftovers_done(cat, kind, id, e);
+	if (rc == ERR_OK)
+		rc = catalog_commit(cat, kind == LEFTOVERS_REPLACEMENT, e);
+	if (rc != ERR_OK)
+		catalog_rollback(cat);
+	return rc;
+}
+
+int
+reclaim_leftovers(const struct repo *repo, struct catalog *cat, struct err *e)
+{
+	static const enum leftovers_kind order[] = {LEFTOVERS_LEDGER, LEFTOVERS_REPLACEMENT,
+	    LEFTOVERS_PACK, LEFTOVERS_DICTIONARY, LEFTOVERS_MARKER};
+	int64_t id;
+	int rc = ERR_END;
+
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		id = 0;
+		while ((rc = leftovers_next(cat, order[i], id, &id, e)) == ERR_OK) {
+			rc = reclaim_file(repo, cat, order[i], id, e);
+			if (rc == ERR_OK)
+				rc = reclaim_strike(cat, order[i], id, e);
+			if (rc != ERR_OK)
+				return rc;
+		}
+		if (rc != ERR_END)
+			return rc;
+	}
+	return ERR_OK;
+}
+
+int
+reclaim_records(const struct repo *repo, struct catalog *cat, struct err *e)
+{
+	int64_t id = 0;
+	int rc;
+
+	while ((rc = runs_unfinished_next(cat, id, &id, e)) == ERR_OK) {
+		rc = runfile_remove(repo->packsfd, (uint64_t)id, e);
+		if (rc != ERR_OK)
+			return rc;
+	}
+	return rc == ERR_END ? ERR_OK : rc;
+}
+
+int
+reclaim_take_back(const struct repo *repo, struct catalog *cat, int64_t snapshot_id, struct err *e)
+{
+	int64_t id = 0, owner;
+	int rc;
+
+	while ((rc = packs_unfinished_next(cat, id, &id, &owner, e)) == ERR_OK) {
+		if (owner == snapshot_id || snapshot_id == 0)
+			rc = pack_remove(repo->packsfd, (uint64_t)id, e);
+		if (rc != ERR_OK)
+			return rc;
+	}
+	if (rc != ERR_END)
+		return rc;
+	if (snapshot_id != 0)
+		return snapshots_take_back(cat, snapshot_id, e);
+	rc = reclaim_records(repo, cat, e);
+	return rc == ERR_OK ? snapshots_recover(cat, e) : rc;
+}
+
+int
+reclaim_recover(const struct repo *repo, struct catalog *cat, struct err *e)
+{
+	/*
+	 * SQLite syncs the directory in which its log is new, but does not look whether that
+	 * worked: without the log's name all commits would be lost, whose packs are on disk.
+	 */
+	int rc = file_sync(repo->dirfd, repo->path, e);
+
+	/* First the replacements: their files are unfinished ones by name. */
+	if (rc == ERR_OK)
+		rc = reclaim_leftovers(repo, cat, e);
+	if (rc == ERR_OK)
+		rc = reclaim_take_back(repo, cat, 0, e);
+	return rc == ERR_OK ? pack_clean(repo->packsfd, e) : rc;
+}

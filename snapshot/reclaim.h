@@ -1,0 +1,42 @@
+/*
+ * What a writer that was stopped has left: every process that takes the writer's lock to change
+ * packs or snapshots carries it out or takes it back before it does anything else. Threads as in
+ * catalog.h; the caller holds repo_lock.
+ */
+#ifndef THINKBACK_SNAPSHOT_RECLAIM_H
+#define THINKBACK_SNAPSHOT_RECLAIM_H
+
+#include "catalog/base/err.h"
+#include "catalog/catalog.h"
+#include "catalog/repo.h"
+
+#include <stdint.h>
+
+/*
+ * reclaim_recover(repo, cat, e):
+ * Finish what a gc or forget has begun (reclaim_leftovers), take back unfinished snapshots with
+ * their packs, remove unfinished files. Return ERR_OK or a failure; starting over is harmless.
+ */
+int reclaim_recover(const struct repo *repo, struct catalog *cat, struct err *e);
+
+/*
+ * reclaim_leftovers(repo, cat, e):
+ * Write the ledger, give replacements of packs their name, then remove packs, dictionaries and
+ * markers that the catalogue has done with, in this order: a marker outlives the packs of its
+ * snapshot. Return ERR_OK or a failure.
+ */
+int reclaim_leftovers(const struct repo *repo, struct catalog *cat, struct err *e);
+
+/*
+ * reclaim_records(repo, cat, e):
+ * Remove the records of runs that have no snapshot (any more); their rows are to be deleted
+ * afterwards. Return ERR_OK or a failure.
+ */
+int reclaim_records(const struct repo *repo, struct catalog *cat, struct err *e);
+
+/* reclaim_take_back(repo, cat, snapshot_id, e): remove an unfinished snapshot (0: all) and its
+ * packs. ERR_OK or a failure. */
+int
+reclaim_take_back(const struct repo *repo, struct catalog *cat, int64_t snapshot_id, struct err *e);
+
+#endif
