@@ -7,7 +7,8 @@
 #   make check     unit tests, fuzz corpus, command and mount tests of this build, nothing installed
 #   make check-unit | check-fuzz | check-cli | check-mount | check-crash    one kind of them
 #   make crash      kill, fail and cut the power at every single call, not at a sample of them
-#   make check-includes | check-headers | check-style | check-man | check-shell | check-cppcheck
+#   make check-includes | check-headers | check-style | check-man | check-shell
+#   make check-cppcheck | check-analyzer | check-tidy     what cppcheck, gcc and clang-tidy see
 #   make bench     measure reading and taking snapshots, beside other file systems (N, BENCH)
 #   make fuzz TIME=60          run the fuzzers, seconds for each target (clang)
 #   make install | uninstall   honours PREFIX, DESTDIR, SYSCONFDIR, UNITDIR
@@ -159,6 +160,10 @@ check-shell:
 check-cppcheck:
 	cppcheck --std=c11 --language=c --enable=warning,performance,portability --inline-suppr \
 		--error-exitcode=1 -q -j2 -I. thinkback.c catalog snapshot fs
+check-analyzer:
+	$(MAKE) -j$$(nproc) B=build/analyzer CC=gcc CFLAGS='-O1 -fanalyzer' DEVELOPER=1 all
+check-tidy:
+	FLAGS='$(filter-out -M% -W% -f% -D_FORTIFY% -DTHINKBACK%,$(ALL_CFLAGS))' tests/check-tidy
 
 fuzz:
 	tests/fuzz/run $(TIME)
@@ -197,7 +202,7 @@ uninstall:
 	fs/install uninstall
 
 .PHONY: all check check-unit check-fuzz check-cli check-mount check-crash crash build-tests \
-	check-includes check-headers check-style check-man check-shell check-cppcheck \
+	check-includes check-headers check-style check-man check-shell check-cppcheck check-analyzer check-tidy \
 	fuzz bench bench-tools deps demo test format clean install uninstall
 .SECONDARY:
 

@@ -449,7 +449,7 @@ db_number(struct db *db, const char *sql, int64_t *out, struct err *e)
 int
 db_generation(struct db *db, uint64_t *out, struct err *e)
 {
-	int64_t v;
+	int64_t v = 0;
 	int rc = db_number(db, GENERATION_SQL, &v, e);
 
 	if (rc == ERR_OK)

@@ -186,7 +186,7 @@ mount_option(struct mount *m, const char *option)
 static int
 mount_options(struct mount *m, const char *list)
 {
-	char option[PATH_MAX];
+	char option[PATH_MAX] = "";
 	size_t len = 0;
 
 	for (const char *p = list;; p++) {

@@ -165,7 +165,7 @@ worker_urge(const struct cmd_mount_worker *w, int64_t since, int *sent)
 {
 	int64_t waited = date_now() - since;
 
-	if (waited > 2 * WORKER_PATIENCE && *sent != SIGKILL)
+	if (waited > 2L * WORKER_PATIENCE && *sent != SIGKILL)
 		kill(w->pid, *sent = SIGKILL);
 	else if (waited > WORKER_PATIENCE && *sent == 0)
 		kill(w->pid, *sent = SIGTERM);

@@ -208,8 +208,9 @@ view_queue_lookup(struct view *v, int64_t table_id, uint32_t state, const char *
 	struct queue_restore r;
 	int rc = view_queue_filter(v, table_id, state, &table, &filter, e);
 
-	if (rc == ERR_OK)
-		rc = queue_find(v->queue, &filter, name, &r, e);
+	if (rc != ERR_OK)
+		return rc;
+	rc = queue_find(v->queue, &filter, name, &r, e);
 	if (rc == ERR_OK)
 		return view_queue_attr_of(&r, out);
 	if (rc != ERR_ABSENT || state != QUEUE_FAILED)

@@ -171,7 +171,7 @@ grant_place(const struct alter_grant *g, char out[2 * TABLES_NAME])
 {
 	if (g->database == NULL)
 		return "everything";
-	snprintf(out, 2 * TABLES_NAME, "%s%s%s", g->database, g->table != NULL ? "." : "",
+	snprintf(out, 2UL * TABLES_NAME, "%s%s%s", g->database, g->table != NULL ? "." : "",
 	    g->table != NULL ? g->table : "");
 	return out;
 }

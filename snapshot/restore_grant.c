@@ -11,16 +11,16 @@
 
 /* A user that has been looked up. */
 struct grant_user {
-	char *name; /* owned */
+	struct grant_user *next;
 	bool there;
+	char name[]; /* NUL-terminated */
 };
 
 /* All grants of one restore. */
 struct granting {
 	struct restore *r;
 	struct restore_result *result;
-	struct grant_user *users; /* owned */
-	size_t n, cap;            /* users in use, allocated */
+	struct grant_user *users; /* owned; the last one looked up first */
 	struct buf user;          /* of the row at hand, NUL-terminated behind len */
 	struct buf permissions;   /* of the row at hand: JSON that a server takes */
 };
@@ -125,23 +125,15 @@ grant_look_up(struct granting *g, const char *name, bool *there, struct err *e)
 static int
 grant_remember(struct granting *g, const char *name, bool there, struct err *e)
 {
-	char *copy = strdup(name);
+	size_t len = strlen(name);
+	struct grant_user *user = malloc(sizeof(*user) + len + 1);
 
-	if (copy != NULL && g->n == g->cap) {
-		size_t cap = g->cap > 0 ? g->cap * 2 : 16;
-		struct grant_user *users = realloc(g->users, cap * sizeof(*users));
-		if (users != NULL) {
-			g->users = users;
-			g->cap = cap;
-		}
-	}
-	if (copy == NULL || g->n == g->cap) {
-		free(copy);
+	if (user == NULL)
 		return err_nomem(e);
-	}
-	g->users[g->n++] = (struct grant_user){copy, there};
-	/* The list has it. cppcheck does not look into compound literals. */
-	/* cppcheck-suppress memleak */
+	user->next = g->users;
+	user->there = there;
+	memcpy(user->name, name, len + 1);
+	g->users = user;
 	return ERR_OK;
 }
 
@@ -164,9 +156,9 @@ grant_user_there(struct granting *g, const struct alter_grant *grant, bool *ther
 	struct err why = {0};
 	int rc;
 
-	for (size_t i = 0; i < g->n; i++)
-		if (strcmp(g->users[i].name, grant->user) == 0) {
-			*there = g->users[i].there;
+	for (const struct grant_user *user = g->users; user != NULL; user = user->next)
+		if (strcmp(user->name, grant->user) == 0) {
+			*there = user->there;
 			return ERR_OK;
 		}
 	rc = grant_look_up(g, grant->user, there, e);
@@ -271,9 +263,11 @@ restore_grant(struct restore *r, struct restore_result *result, struct err *e)
 		grant_tell(&g, &(struct alter_grant){0}, e);
 		rc = ERR_OK;
 	}
-	for (size_t i = 0; i < g.n; i++)
-		free(g.users[i].name);
-	free(g.users);
+	while (g.users != NULL) {
+		struct grant_user *user = g.users;
+		g.users = user->next;
+		free(user);
+	}
 	buf_finish(&g.user);
 	buf_finish(&g.permissions);
 	return rc;

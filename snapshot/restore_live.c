@@ -38,7 +38,6 @@ struct live {
 static int
 live_connected(struct live *l, struct err *e)
 {
-	unsigned major = 0, minor = 0;
 	int rc;
 
 	if (l->c != NULL && connection_usable(l->c))
@@ -47,8 +46,7 @@ live_connected(struct live *l, struct err *e)
 	l->c = NULL;
 	rc = connection_open(&l->connect, &l->c, e);
 	if (rc == ERR_OK)
-		l->modern = sscanf(connection_version(l->c), "%3u.%3u", &major, &minor) == 2 &&
-			    (major > 2 || (major == 2 && minor >= 4));
+		l->modern = connection_modern(l->c);
 	return rc;
 }
 

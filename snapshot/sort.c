@@ -569,8 +569,10 @@ sort_merge_open(const struct sort *s, struct sort_merge *m, const struct sort_ru
 	*m = (struct sort_merge){.n = n, .room = room};
 	m->cursors = calloc(n, sizeof(*m->cursors));
 	m->heap = calloc(n, sizeof(*m->heap));
-	if (m->cursors == NULL || m->heap == NULL)
-		rc = err_nomem(e);
+	if (m->cursors == NULL || m->heap == NULL) {
+		sort_merge_close(m);
+		return err_nomem(e);
+	}
 	for (size_t i = 0; i < n && rc == ERR_OK; i++) {
 		struct sort_cursor *c = &m->cursors[i];
 		*c = (struct sort_cursor){
@@ -821,6 +823,8 @@ static void
 sort_item_set(struct sort_item *out, const struct sort_record *r, const uint8_t *data)
 {
 	out->key.len = r->key_len;
+	/* Where there is a record there is an arena. */
+	/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker) */
 	memcpy(out->key.bytes, r->key, r->key_len);
 	out->sequence = r->sequence;
 	out->data = data;

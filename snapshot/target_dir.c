@@ -394,14 +394,18 @@ target_dir_apply(
 }
 
 static void
-target_dir_close(struct target *t)
+target_dir_free(struct target_dir *d)
 {
-	struct target_dir *d = (struct target_dir *)t;
-
 	if (d->fd >= 0)
 		close(d->fd);
 	free(d->path);
 	free(d);
+}
+
+static void
+target_dir_close(struct target *t)
+{
+	target_dir_free((struct target_dir *)t);
 }
 
 static const struct target_kind target_dir_kind = {
@@ -431,9 +435,9 @@ target_dir_open(const char *path, struct target **out, struct err *e)
 	if (rc == ERR_OK)
 		rc = file_sync_parent(path, e);
 	if (rc != ERR_OK) {
-		target_dir_close(&d->base);
+		target_dir_free(d);
 		return rc == ERR_ABSENT ? ERR_ARG : rc;
 	}
-	*out = &d->base;
+	*out = (struct target *)d;
 	return ERR_OK;
 }

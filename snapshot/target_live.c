@@ -10,7 +10,6 @@
 #include "snapshot/rdb/response.h"
 #include "snapshot/rdb/swap.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,16 +86,6 @@ live_meaning(const struct live_batch *b, int rc, struct err *e)
 	return code;
 }
 
-/* Whether a server of this version has write hooks. */
-static bool
-live_has_hooks(const struct connection *c)
-{
-	unsigned major = 0, minor = 0;
-
-	return sscanf(connection_version(c), "%3u.%3u", &major, &minor) == 2 &&
-	       (major > 2 || (major == 2 && minor >= 4));
-}
-
 /* Ask the query for its one result, of no length for null; ${answer} holds it. */
 static int
 live_ask(struct live_batch *b, const struct buf *query, struct buf *answer, struct member_span *out,
@@ -159,7 +148,7 @@ live_hook(struct live_batch *b, const char *id, struct err *e)
 	struct member_span hook;
 	int rc;
 
-	b->swap.ignore_hook = live_has_hooks(b->live->c);
+	b->swap.ignore_hook = connection_modern(b->live->c);
 	if (!b->swap.ignore_hook)
 		return ERR_OK;
 	rc = query_hook(&query, &b->swap.table) == ERR_OK ? ERR_OK : err_nomem(e);
@@ -452,16 +441,18 @@ live_group(struct live_batch *b, struct err *e)
 static int
 live_take(struct live_batch *b, const struct sort_item *document, struct err *e)
 {
-	struct swap_item *item = b->n > 0 ? &b->items[b->n - 1] : NULL;
+	bool same = b->n > 0 && key_compare(&b->items[b->n - 1].key, &document->key) == 0;
+	struct swap_item *item;
 	int rc = ERR_OK;
 
-	if (item == NULL || key_compare(&item->key, &document->key) != 0) {
+	if (!same) {
 		if (b->n == SWAP_ITEMS || (b->n > 0 && b->bytes + document->len > LIVE_GROUP))
 			rc = live_group(b, e);
 		if (rc != ERR_OK)
 			return rc;
-		item = &b->items[b->n++];
+		b->n++;
 	}
+	item = &b->items[b->n - 1];
 	item->key = document->key;
 	item->state = SWAP_READ;
 	buf_clear(&item->want);

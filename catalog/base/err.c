@@ -5,6 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#undef err_set
+#undef err_system
+#undef err_nomem
+
 /* Make ${text} one printable line: it may carry bytes from archives, file names or servers. */
 static void
 err_clean(char *text)

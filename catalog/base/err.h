@@ -75,6 +75,20 @@ int err_system(struct err *e, int errnum, const char *fmt, ...)
 int err_nomem(struct err *e);
 
 /*
+ * err_failure(code):
+ * Return ${code}, which is of a failure, or ERR_BUG for ERR_OK. What makes failures passes through
+ * it, so that compilers and analyzers see in every caller that a failure is no success.
+ */
+static inline int
+err_failure(int code)
+{
+	return code != ERR_OK ? code : ERR_BUG;
+}
+#define err_set(...) err_failure(err_set(__VA_ARGS__))
+#define err_system(...) err_failure(err_system(__VA_ARGS__))
+#define err_nomem(e) err_failure(err_nomem(e))
+
+/*
  * err_clear(e):
  * Forget what is in ${e} (which may be NULL).
  */

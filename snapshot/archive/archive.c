@@ -322,7 +322,7 @@ static int
 member_next(struct dump *d, struct err *e)
 {
 	char database[DUMP_NAME], table[DUMP_NAME];
-	struct archive_entry *entry;
+	struct archive_entry *entry = NULL;
 	const char *path, *wrong;
 	int rc;
 

@@ -110,6 +110,18 @@ connection_version(const struct connection *c)
 }
 
 bool
+connection_modern(const struct connection *c)
+{
+	char *end;
+	unsigned long major = strtoul(c->version, &end, 10), minor;
+
+	if (end == c->version || *end != '.')
+		return false;
+	minor = strtoul(end + 1, NULL, 10);
+	return major > 2 || (major == 2 && minor >= 4);
+}
+
+bool
 connection_usable(const struct connection *c)
 {
 	return c->usable;

@@ -57,6 +57,13 @@ const char *connection_name(const struct connection *c);
 const char *connection_version(const struct connection *c);
 
 /*
+ * connection_modern(c):
+ * Whether the server has what came with RethinkDB 2.4: write hooks, and the terms and system tables
+ * that are asked for with them. One whose version is not known has not.
+ */
+bool connection_modern(const struct connection *c);
+
+/*
  * connection_usable(c): whether nothing has failed on it so far: after a failure of the functions
  * below the connection can only be closed.
  */

@@ -60,16 +60,6 @@ describe_without(const struct describer *d, int rc)
 	return connection_usable(d->c) && rc != ERR_NOMEM && rc != ERR_INTR && rc != ERR_BUSY;
 }
 
-/* Whether the server is one that has terms and tables for configurations. */
-static bool
-describe_modern(const struct connection *c)
-{
-	unsigned major = 0, minor = 0;
-
-	return sscanf(connection_version(c), "%3u.%3u", &major, &minor) == 2 &&
-	       (major > 2 || (major == 2 && minor >= 4));
-}
-
 /* Append ,"NAME":VALUE. */
 static int
 describe_put(struct describer *d, const char *name, const struct member_span *value)
@@ -342,7 +332,7 @@ describe_table(struct connection *c, const struct query_table *t, bool admin, co
 	rc = describe_read_info(&d, e);
 	if (rc == ERR_OK)
 		rc = describe_read_indexes(&d, e);
-	if (rc == ERR_OK && describe_modern(c)) {
+	if (rc == ERR_OK && connection_modern(c)) {
 		rc = describe_read_config(&d, e);
 		if (rc == ERR_OK && !d.hook_known)
 			rc = describe_read_hook(&d, e);

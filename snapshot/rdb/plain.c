@@ -127,7 +127,7 @@ plain_adopt(int fd, struct transport **out, struct err *e)
 	}
 	p->base = (struct transport){.functions = &functions, .patience = PLAIN_PATIENCE};
 	p->fd = fd;
-	*out = &p->base;
+	*out = (struct transport *)p;
 	return ERR_OK;
 }
 

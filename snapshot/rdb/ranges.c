@@ -423,14 +423,17 @@ ranges_look(struct ranges *r, struct member_span *out, struct err *e)
 	for (unsigned i = 0; i < clients && rc == ERR_OK; i++) {
 		unsigned number = (r->at + i) % clients;
 		struct line *line = &r->lines[number];
+		struct range *range;
 		if (line->range == NULL)
 			rc = line_take(r, line, e);
-		if (rc == ERR_OK && line->range != NULL)
-			rc = line_read(r, line, out, e);
+		if (rc != ERR_OK || line->range == NULL)
+			continue;
+		range = line->range;
+		rc = line_read(r, line, out, e);
 		if (rc != ERR_OK || out->data == NULL)
 			continue;
 		r->at = number;
-		line->range->tries = 0;
+		range->tries = 0;
 		r->tries = 0;
 		return ERR_OK;
 	}

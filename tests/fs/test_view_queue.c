@@ -274,6 +274,18 @@ view_queue__changes_are_seen_at_once(void **state)
 	assert_names(t, "shop/orders", "shard-00 shard-01 0.json 1.json 2.json ");
 }
 
+/* A number that was given out for a table that a rebuild does not find again. */
+static void
+view_queue__of_a_table_that_has_gone(void **state)
+{
+	struct tree *t = *state;
+	uint64_t ino = inode_pack((struct inode){INODE_RESTORE_STATE, 999, QUEUE_FAILED});
+	struct view_attr attr;
+
+	assert_err(view_lookup(t->view, ino, "a.json", &attr, &t->e), ERR_ABSENT, &t->e);
+	assert_err(view_lookup(t->view, ino, "7.json.error", &attr, &t->e), ERR_ABSENT, &t->e);
+}
+
 int
 main(void)
 {
@@ -285,6 +297,7 @@ main(void)
 	    TREE_TEST(view_queue__a_cancelled_one_is_not_shown),
 	    TREE_TEST(view_queue__names_with_no_room_for_a_suffix),
 	    TREE_TEST(view_queue__changes_are_seen_at_once),
+	    TREE_TEST(view_queue__of_a_table_that_has_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL) != 0;
