@@ -104,6 +104,7 @@ struct sort {
 	struct sort_entry *index; /* of a full arena that is not in order; in the arena */
 	struct sort_runs runs;
 	uint8_t *out;            /* write buffer, owned; NULL before the first run */
+	bool parked;             /* sort_park has been called */
 	bool finished;           /* sort_finish has been called */
 	bool broken;             /* a failure has been reported */
 	size_t at;               /* in memory: number of the next record */
@@ -759,6 +760,8 @@ sort_add(struct sort *s, const struct key *key, const void *data, size_t len, st
 	size_t head_len = sort_head(head, s->count, key, len);
 	int rc = sort_allowed(s, false, e);
 
+	if (rc == ERR_OK && s->parked)
+		return err_set(e, ERR_BUG, "sorting: used after the end");
 	if (rc == ERR_OK && !sort_has_room(s, head_len, len))
 		rc = sort_arena_flush(s, e);
 	if (rc == ERR_OK && sort_has_room(s, head_len, len))
@@ -783,6 +786,29 @@ uint64_t
 sort_bytes(const struct sort *s)
 {
 	return s->bytes;
+}
+
+size_t
+sort_memory(const struct sort *s)
+{
+	return s->arena != NULL ? s->used : 0;
+}
+
+int
+sort_park(struct sort *s, struct err *e)
+{
+	int rc = sort_allowed(s, false, e);
+
+	if (rc != ERR_OK || s->n == 0)
+		return rc;
+	rc = sort_arena_flush(s, e);
+	s->broken = rc != ERR_OK;
+	if (rc != ERR_OK)
+		return rc;
+	free(s->arena);
+	s->arena = NULL;
+	s->parked = true;
+	return ERR_OK;
 }
 
 /* All runs are in the file: make them few enough, and begin to merge them. */

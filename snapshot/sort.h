@@ -48,6 +48,16 @@ uint64_t sort_count(const struct sort *s);
 /* sort_bytes(s): the sum of their lengths. */
 uint64_t sort_bytes(const struct sort *s);
 
+/* sort_memory(s): bytes of memory that the documents take before sort_finish. */
+size_t sort_memory(const struct sort *s);
+
+/*
+ * sort_park(s, e):
+ * No more documents will come, and sort_finish may be a while away: move what is in memory to the
+ * file. Nothing but sort_finish and sort_free may follow. Return ERR_OK or a failure.
+ */
+int sort_park(struct sort *s, struct err *e);
+
 /* sort_finish(s, e): end the input; sort_next may be called from now on. ERR_OK or a failure. */
 int sort_finish(struct sort *s, struct err *e);
 
