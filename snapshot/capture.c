@@ -51,8 +51,7 @@ capture_open(const struct repo *repo, const struct log *log, struct capture **ou
 	c->log = log;
 	c->lock = -1;
 	c->canon = canon_create();
-	c->digest = digest_create();
-	rc = c->canon != NULL && c->digest != NULL ? ERR_OK : err_nomem(e);
+	rc = c->canon != NULL ? ERR_OK : err_nomem(e);
 	if (rc == ERR_OK)
 		rc = repo_lock(repo, &c->lock, e);
 	if (rc == ERR_OK)
@@ -78,7 +77,6 @@ capture_close(struct capture *c)
 	if (c->lock >= 0)
 		close(c->lock);
 	canon_free(c->canon);
-	digest_free(c->digest);
 	buf_finish(&c->document);
 	free(c);
 }

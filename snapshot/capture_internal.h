@@ -6,7 +6,6 @@
 #define THINKBACK_SNAPSHOT_CAPTURE_INTERNAL_H
 
 #include "catalog/base/buf.h"
-#include "catalog/base/digest.h"
 #include "catalog/packs.h"
 #include "catalog/snapshots.h"
 #include "catalog/versions.h"
@@ -21,7 +20,6 @@ struct capture {
 	int lock;              /* the writer's lock, held until closed */
 	struct catalog *cat;   /* for writing */
 	struct canon *canon;   /* one document at a time */
-	struct digest *digest; /* likewise */
 	struct buf document;   /* canonical bytes of the document at hand */
 };
 
