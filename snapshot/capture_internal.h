@@ -17,10 +17,10 @@
 struct capture {
 	const struct repo *repo;
 	const struct log *log;
-	int lock;              /* the writer's lock, held until closed */
-	struct catalog *cat;   /* for writing */
-	struct canon *canon;   /* one document at a time */
-	struct buf document;   /* canonical bytes of the document at hand */
+	int lock;            /* the writer's lock, held until closed */
+	struct catalog *cat; /* for writing */
+	struct canon *canon; /* one document at a time */
+	struct buf document; /* canonical bytes of the document at hand */
 };
 
 /* What a table's configuration says. */
