@@ -446,8 +446,8 @@ sort__memory_stays_within_the_budget(void **state)
 		assert_int_equal(sort_next(f->sort, &item, NULL), ERR_OK);
 	}
 	expect_end(f);
-	/* Sanitizers keep some memory for themselves. */
-	assert_in_range(peak() - before, 0, (long)(budget / 1024) * 5 / 2);
+	/* Twice the budget, and sanitizers keep some memory for themselves. */
+	assert_in_range(peak() - before, 0, (long)(budget / 1024) * 4);
 }
 
 /* Documents that are put aside come out as they would have. */
