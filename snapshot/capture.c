@@ -15,8 +15,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CAPTURE_WAITING (64u << 20) /* bytes of documents that may wait for their configuration */
-#define CAPTURE_TABLES 100000       /* tables of one run */
+#define CAPTURE_TABLES 100000 /* tables of one run */
+
+/* What may wait for its configuration: bytes in memory; bytes in files, when a table ends that is
+ * to wait in a file too; and such tables. */
+#define CAPTURE_WAITING_MEMORY (64u << 20)
+#define CAPTURE_WAITING_STORED (UINT64_C(4) << 30)
+#define CAPTURE_WAITING_FILES 32u
 
 /* One run in progress. */
 struct run {
@@ -46,8 +51,7 @@ capture_open(const struct repo *repo, const struct log *log, struct capture **ou
 	c->log = log;
 	c->lock = -1;
 	c->canon = canon_create();
-	c->digest = digest_create();
-	rc = c->canon != NULL && c->digest != NULL ? ERR_OK : err_nomem(e);
+	rc = c->canon != NULL ? ERR_OK : err_nomem(e);
 	if (rc == ERR_OK)
 		rc = repo_lock(repo, &c->lock, e);
 	if (rc == ERR_OK)
@@ -73,7 +77,6 @@ capture_close(struct capture *c)
 	if (c->lock >= 0)
 		close(c->lock);
 	canon_free(c->canon);
-	digest_free(c->digest);
 	buf_finish(&c->document);
 	free(c);
 }
@@ -318,16 +321,48 @@ run_document(struct run *r, struct capture_table *t, const struct source_item *i
 	return ERR_OK;
 }
 
-/* Bytes of documents that wait in memory for a configuration that comes behind them. */
-static uint64_t
+/* The tables whose documents wait for a configuration that comes behind them. */
+struct run_waiting {
+	uint64_t memory; /* bytes in memory */
+	uint64_t stored; /* bytes in files */
+	size_t files;    /* tables that have one */
+};
+
+static struct run_waiting
 run_waiting(const struct run *r)
 {
-	uint64_t bytes = 0;
+	struct run_waiting w = {0};
 
-	for (size_t i = 0; i < r->n; i++)
-		if (r->tables[i].state == CAPTURE_READ)
-			bytes += sort_bytes(r->tables[i].sort);
-	return bytes;
+	for (size_t i = 0; i < r->n; i++) {
+		const struct sort *sort = r->tables[i].sort;
+		if (r->tables[i].state != CAPTURE_READ)
+			continue;
+		w.memory += sort_memory(sort);
+		if (sort_memory(sort) < sort_bytes(sort)) {
+			w.stored += sort_bytes(sort);
+			w.files++;
+		}
+	}
+	return w;
+}
+
+/*
+ * All documents of ${t} are there, and its configuration is not. It waits in memory while there is
+ * room, else in a file; only when many others wait there already is it read a second time.
+ */
+static int
+run_wait(struct run *r, struct capture_table *t, struct err *e)
+{
+	const struct run_waiting others = run_waiting(r);
+	bool in_file = sort_memory(t->sort) < sort_bytes(t->sort);
+
+	t->state = CAPTURE_READ;
+	if (!in_file && others.memory + sort_memory(t->sort) <= CAPTURE_WAITING_MEMORY)
+		return ERR_OK;
+	if (others.stored <= CAPTURE_WAITING_STORED && others.files < CAPTURE_WAITING_FILES)
+		return sort_park(t->sort, e);
+	run_defer(t);
+	return ERR_OK;
 }
 
 static int
@@ -340,12 +375,7 @@ run_table_end(struct run *r, struct capture_table *t, struct err *e)
 	rc = capture_table_settle(r->c, t, e);
 	if (rc != ERR_OK)
 		return rc;
-	if (t->has_config)
-		return run_build(r, t, e);
-	t->state = CAPTURE_READ;
-	if (run_waiting(r) > CAPTURE_WAITING)
-		run_defer(t);
-	return ERR_OK;
+	return t->has_config ? run_build(r, t, e) : run_wait(r, t, e);
 }
 
 /* Whether the documents that begin now are to be read. */

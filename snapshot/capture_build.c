@@ -10,6 +10,7 @@
 #include "snapshot/capture_internal.h"
 #include "snapshot/json/jsonkey.h"
 #include "snapshot/reclaim.h"
+#include "snapshot/sorted.h"
 #include "snapshot/store/dictionary.h"
 #include "snapshot/store/pack.h"
 #include "snapshot/store/runfile.h"
@@ -273,18 +274,17 @@ build_delete(struct build *b, const struct versions_version *old, struct err *e)
 
 /* Store ${item} as a version born now. */
 static int
-build_put(
-    struct build *b, const struct sort_item *item, const uint8_t digest[DIGEST_LEN], struct err *e)
+build_put(struct build *b, const struct sorted_item *item, struct err *e)
 {
 	struct versions_version v = {.key = item->key,
 	    .born = b->snap.id,
 	    .died = VERSIONS_ALIVE,
 	    .pack_id = b->shard.pack_id,
 	    .size = (uint32_t)item->len};
-	int rc =
-	    pack_writer_put(b->writer, &item->key, item->data, item->len, digest, &v.ordinal, e);
+	int rc = pack_writer_put(
+	    b->writer, &item->key, item->data, item->len, item->digest, &v.ordinal, e);
 
-	memcpy(v.digest, digest, DIGEST_LEN);
+	memcpy(v.digest, item->digest, DIGEST_LEN);
 	if (rc == ERR_OK)
 		rc = versions_insert(b->c->cat, b->table.id, &v, e);
 	return rc == ERR_OK ? build_row(b, e) : rc;
@@ -292,10 +292,9 @@ build_put(
 
 /* Take ${item} in: the same as before, changed, or new. */
 static int
-build_document(struct build *b, const struct sort_item *item, struct err *e)
+build_document(struct build *b, const struct sorted_item *item, struct err *e)
 {
 	const struct versions_version *old;
-	uint8_t digest[DIGEST_LEN];
 	int rc = build_old(b, &old, e);
 
 	while (rc == ERR_OK && old != NULL && key_compare(&old->key, &item->key) < 0) {
@@ -305,8 +304,6 @@ build_document(struct build *b, const struct sort_item *item, struct err *e)
 	}
 	if (rc == ERR_OK)
 		rc = build_shard_for(b, &item->key, true, e);
-	if (rc == ERR_OK && digest_document(b->c->digest, item->data, item->len, digest) != ERR_OK)
-		rc = err_nomem(e);
 	if (rc != ERR_OK)
 		return rc;
 	b->documents++;
@@ -315,14 +312,14 @@ build_document(struct build *b, const struct sort_item *item, struct err *e)
 	b->snap.bytes += item->len;
 	if (old == NULL || key_compare(&old->key, &item->key) != 0) {
 		b->snap.added++;
-		return build_put(b, item, digest, e);
+		return build_put(b, item, e);
 	}
 	b->next_old++;
-	if (old->size == item->len && memcmp(old->digest, digest, DIGEST_LEN) == 0)
+	if (old->size == item->len && memcmp(old->digest, item->digest, DIGEST_LEN) == 0)
 		return ERR_OK;
 	b->snap.changed++;
 	rc = versions_close(b->c->cat, b->table.id, &old->key, old->born, b->snap.id, e);
-	return rc == ERR_OK ? build_put(b, item, digest, e) : rc;
+	return rc == ERR_OK ? build_put(b, item, e) : rc;
 }
 
 static int
@@ -355,23 +352,36 @@ build_step(const struct build *b, struct err *e)
 }
 
 static int
-build_documents(struct build *b, struct err *e)
+build_sorted(struct build *b, struct sorted *sorted, struct err *e)
 {
-	struct sort_item item;
+	const struct sorted_item *item;
 	struct key last = {0};
 	int rc;
 
-	while ((rc = sort_next(b->t->sort, &item, e)) == ERR_OK) {
-		if (b->documents > 0 && key_compare(&last, &item.key) == 0)
-			return build_twice(b, &item.key, e);
-		last = item.key;
+	while ((rc = sorted_next(sorted, &item, e)) == ERR_OK) {
+		if (b->documents > 0 && key_compare(&last, &item->key) == 0)
+			return build_twice(b, &item->key, e);
+		last = item->key;
 		rc = build_step(b, e);
 		if (rc == ERR_OK)
-			rc = build_document(b, &item, e);
+			rc = build_document(b, item, e);
 		if (rc != ERR_OK)
 			return rc;
 	}
 	return rc == ERR_END ? ERR_OK : rc;
+}
+
+static int
+build_documents(struct build *b, struct err *e)
+{
+	struct sorted *sorted;
+	int rc = sorted_create(b->t->sort, &sorted, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	rc = build_sorted(b, sorted, e);
+	sorted_free(sorted);
+	return rc;
 }
 
 /* What is left of the previous snapshot is deleted; then the shards that nothing fell into. */

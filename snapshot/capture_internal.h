@@ -6,7 +6,6 @@
 #define THINKBACK_SNAPSHOT_CAPTURE_INTERNAL_H
 
 #include "catalog/base/buf.h"
-#include "catalog/base/digest.h"
 #include "catalog/packs.h"
 #include "catalog/snapshots.h"
 #include "catalog/versions.h"
@@ -18,11 +17,10 @@
 struct capture {
 	const struct repo *repo;
 	const struct log *log;
-	int lock;              /* the writer's lock, held until closed */
-	struct catalog *cat;   /* for writing */
-	struct canon *canon;   /* one document at a time */
-	struct digest *digest; /* likewise */
-	struct buf document;   /* canonical bytes of the document at hand */
+	int lock;            /* the writer's lock, held until closed */
+	struct catalog *cat; /* for writing */
+	struct canon *canon; /* one document at a time */
+	struct buf document; /* canonical bytes of the document at hand */
 };
 
 /* What a table's configuration says. */

@@ -5,22 +5,25 @@
  *
  *   varint sequence, varint length of the document, 1 byte length of the key, key, document
  *
- * When the arena is full its records go to the file in order, as a run. A run whose first key is
- * not before the last key of the run in front of it continues that one, so that input in order ends
- * up as a single run however large it is. In the end the runs are merged; when there are more than
- * the budget has buffers for, several are first merged into one, in a new file.
+ * When the arena is full its records go to the file in order, as a run: a thread does that, while
+ * another arena is filled. A run whose first key is not before the last key of the run in front of
+ * it continues that one, so that input in order ends up as a single run however large it is. In the
+ * end the runs are merged; when there are more than the budget has buffers for, several are first
+ * merged into one, in a new file.
  *
  * Invariants:
  *   1. Records of an earlier run have lower sequences than those of a later one.
  *   2. In a run keys never decrease, and sequences increase among equal keys.
- *   3. used + count * 2 * sizeof(struct sort_entry) never passes the arena's size: the index of an
- *      arena that is not in order, and room to merge it in, are made behind its records.
+ *   3. used + count * 2 * sizeof(struct sort_entry) never passes the arena's size: its index grows
+ *      from its end towards the records, and there is room to merge it in between them.
+ *   4. While the thread is busy, it alone uses the full arena, the file and what belongs to it.
  */
 #include "snapshot/sort.h"
 
 #include "catalog/base/buf.h"
 #include "catalog/base/bytes.h"
 #include "catalog/base/file.h"
+#include "catalog/base/thread.h"
 
 #include <stdalign.h>
 #include <stdbool.h>
@@ -92,18 +95,39 @@ struct sort_writer {
 	size_t len;             /* bytes in it */
 };
 
-struct sort {
-	int dirfd;                /* not owned */
-	size_t budget;            /* bytes */
-	uint8_t *arena;           /* records, and behind them an index; owned, NULL while merging */
-	size_t used;              /* bytes of records in the arena */
-	size_t n;                 /* records in the arena */
+/* Documents in memory. */
+struct sort_arena {
+	uint8_t *data;            /* records, and at its end their index; owned, may be NULL */
+	size_t size;              /* bytes of it */
+	size_t used;              /* bytes of records */
+	size_t n;                 /* records */
 	bool ordered;             /* these are in order */
 	struct key last;          /* key of the newest of these */
-	struct key run_last;      /* last key of the newest run */
-	struct sort_entry *index; /* of a full arena that is not in order; in the arena */
+	struct sort_entry *index; /* in order, when they are not; set by sort_arena_order */
+};
+
+/* The thread that writes full arenas to the file. */
+struct sort_flusher {
+	pthread_t thread;
+	bool threaded;         /* it runs, or is to be joined */
+	pthread_mutex_t lock;  /* guards busy and stop */
+	pthread_cond_t change; /* of these */
+	bool busy;             /* it writes the full arena, or is to */
+	bool stop;
+	int rc;         /* of writing it, when not busy */
+	struct err why; /* likewise */
+};
+
+struct sort {
+	int dirfd;               /* not owned */
+	size_t budget;           /* bytes */
+	struct sort_arena arena; /* the one being filled; no data while merging */
+	struct sort_arena full;  /* the one being written, or empty; no data before the first run */
+	struct sort_flusher flusher;
+	struct key run_last; /* last key of the newest run */
 	struct sort_runs runs;
 	uint8_t *out;            /* write buffer, owned; NULL before the first run */
+	bool parked;             /* sort_park has been called */
 	bool finished;           /* sort_finish has been called */
 	bool broken;             /* a failure has been reported */
 	size_t at;               /* in memory: number of the next record */
@@ -168,56 +192,58 @@ sort_compare(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
 
 /* A record of the arena, which was written by sort_head: it is well formed. */
 static struct sort_record
-sort_at(const struct sort *s, uint64_t off)
+sort_at(const struct sort_arena *a, uint64_t off)
 {
 	struct sort_record r = {0};
 
-	sort_parse(s->arena + off, s->used - (size_t)off, &r);
+	sort_parse(a->data + off, a->used - (size_t)off, &r);
 	return r;
 }
 
 /* Whether ${a} comes before or with ${b}, by key alone: merging keeps equal ones in place. */
 static bool
-sort_entry_before(const struct sort *s, const struct sort_entry *a, const struct sort_entry *b)
+sort_entry_before(
+    const struct sort_arena *arena, const struct sort_entry *a, const struct sort_entry *b)
 {
 	struct sort_record x, y;
 
 	if (a->prefix != b->prefix)
 		return a->prefix < b->prefix;
-	x = sort_at(s, a->off);
-	y = sort_at(s, b->off);
+	x = sort_at(arena, a->off);
+	y = sort_at(arena, b->off);
 	return sort_compare(x.key, x.key_len, y.key, y.key_len) <= 0;
 }
 
 static void
-sort_index_merge(const struct sort *s, const struct sort_entry *from, size_t low, size_t middle,
-    size_t high, struct sort_entry *to)
+sort_index_merge(const struct sort_arena *arena, const struct sort_entry *from, size_t low,
+    size_t middle, size_t high, struct sort_entry *to)
 {
 	size_t a = low, b = middle;
 
-	if (middle >= high || sort_entry_before(s, &from[middle - 1], &from[middle])) {
+	if (middle >= high || sort_entry_before(arena, &from[middle - 1], &from[middle])) {
 		memcpy(to + low, from + low, (high - low) * sizeof(*to));
 		return;
 	}
 	for (size_t i = low; i < high; i++) {
-		if (a < middle && (b >= high || sort_entry_before(s, &from[a], &from[b])))
+		if (a < middle && (b >= high || sort_entry_before(arena, &from[a], &from[b])))
 			to[i] = from[a++];
 		else
 			to[i] = from[b++];
 	}
 }
 
-/* Sort ${n} entries by merging, with as much room behind them. Return where the result is. */
+/* Sort the ${n} entries at ${from} by merging, with ${to} as room. Return where the result is. */
 static struct sort_entry *
-sort_index_sort(const struct sort *s, struct sort_entry *index, size_t n)
+sort_index_sort(
+    const struct sort_arena *arena, struct sort_entry *from, struct sort_entry *to, size_t n)
 {
-	struct sort_entry *from = index, *to = index + n, *swap;
+	struct sort_entry *swap;
 
 	for (size_t width = 1; width < n; width *= 2) {
 		for (size_t low = 0; low < n; low += 2 * width) {
 			size_t middle = n - low < width ? n : low + width;
 			size_t high = n - low < 2 * width ? n : low + 2 * width;
-			sort_index_merge(s, from, low, middle, high, to);
+			sort_index_merge(arena, from, low, middle, high, to);
 		}
 		swap = from;
 		from = to;
@@ -226,32 +252,80 @@ sort_index_sort(const struct sort *s, struct sort_entry *index, size_t n)
 	return from;
 }
 
-/* Where in the arena an index may begin. */
-static size_t
-sort_index_place(size_t used)
+/* Behind the last place of the arena's index: its entries stand before it, the first one last. */
+static struct sort_entry *
+sort_index_end(const struct sort_arena *a)
 {
-	const size_t align = alignof(struct sort_entry);
-
-	return (used + align - 1) / align * align;
+	return (struct sort_entry *)(void *)a->data + a->size / sizeof(struct sort_entry);
 }
 
-/* Make the arena's index, in order, unless its records are in order themselves. */
+/* Put the arena's index in order, unless its records are in order themselves. */
 static void
-sort_arena_order(struct sort *s)
+sort_arena_order(struct sort_arena *a)
 {
-	struct sort_entry *index =
-	    (struct sort_entry *)(void *)(s->arena + sort_index_place(s->used));
-	uint64_t off = 0;
+	struct sort_entry *index = sort_index_end(a) - a->n, swap;
 
-	s->index = NULL;
-	if (s->ordered)
+	a->index = NULL;
+	if (a->ordered)
 		return;
-	for (size_t i = 0; i < s->n; i++) {
-		struct sort_record r = sort_at(s, off);
-		index[i] = (struct sort_entry){sort_prefix(r.key, r.key_len), off};
-		off += r.head + r.len;
+	for (size_t i = 0; i < a->n / 2; i++) {
+		swap = index[i];
+		index[i] = index[a->n - 1 - i];
+		index[a->n - 1 - i] = swap;
 	}
-	s->index = sort_index_sort(s, index, s->n);
+	a->index = sort_index_sort(a, index, index - a->n, a->n);
+}
+
+/* Whether one more record keeps invariant 3. */
+static bool
+sort_has_room(const struct sort_arena *a, size_t head_len, size_t len)
+{
+	size_t left = a->size - a->used;
+	size_t other =
+	    head_len + 2 * alignof(struct sort_entry) + (a->n + 1) * 2 * sizeof(struct sort_entry);
+
+	return other <= left && len <= left - other;
+}
+
+static void
+sort_add_arena(struct sort_arena *a, const struct key *key, const uint8_t *head, size_t head_len,
+    const void *data, size_t len)
+{
+	if (a->n > 0 && a->ordered)
+		a->ordered = key_compare(&a->last, key) <= 0;
+	memcpy(a->data + a->used, head, head_len);
+	if (len > 0)
+		memcpy(a->data + a->used + head_len, data, len);
+	a->n++;
+	*(sort_index_end(a) - a->n) =
+	    (struct sort_entry){sort_prefix(key->bytes, key->len), a->used};
+	a->used += head_len + len;
+	a->last = *key;
+}
+
+static void
+sort_arena_clear(struct sort_arena *a)
+{
+	a->used = a->n = 0;
+	a->ordered = true;
+	a->index = NULL;
+}
+
+/* Pages that are never written take no memory: a small batch costs what it holds. */
+static int
+sort_arena_make(struct sort_arena *a, size_t size, struct err *e)
+{
+	a->data = malloc(size);
+	a->size = size;
+	sort_arena_clear(a);
+	return a->data != NULL ? ERR_OK : err_nomem(e);
+}
+
+static void
+sort_arena_free(struct sort_arena *a)
+{
+	free(a->data);
+	*a = (struct sort_arena){.ordered = true};
 }
 
 /* ---- the file ---- */
@@ -378,45 +452,135 @@ sort_run_close(struct sort *s, const uint8_t *last, size_t last_len)
 	memcpy(s->run_last.bytes, last, last_len);
 }
 
-/* Write the records of the arena by its index. */
+/* Write the records of a full arena by its index. */
 static int
-sort_arena_write(struct sort *s, struct err *e)
+sort_arena_write(struct sort *s, const struct sort_arena *a, struct err *e)
 {
 	struct sort_writer w = {.runs = &s->runs, .buf = s->out};
 	int rc = ERR_OK;
 
-	if (s->index == NULL)
-		return sort_runs_write(s, &s->runs, s->arena, s->used, e);
-	for (size_t i = 0; i < s->n && rc == ERR_OK; i++) {
-		struct sort_record r = sort_at(s, s->index[i].off);
-		rc = sort_writer_put(s, &w, s->arena + s->index[i].off, r.head + (size_t)r.len, e);
+	if (a->index == NULL)
+		return sort_runs_write(s, &s->runs, a->data, a->used, e);
+	for (size_t i = 0; i < a->n && rc == ERR_OK; i++) {
+		struct sort_record r = sort_at(a, a->index[i].off);
+		rc = sort_writer_put(s, &w, a->data + a->index[i].off, r.head + (size_t)r.len, e);
 	}
 	return rc == ERR_OK ? sort_writer_flush(s, &w, e) : rc;
 }
 
-/* Make a run of what is in the arena, and empty it. */
+/* Make a run of what is in an arena. */
 static int
-sort_arena_flush(struct sort *s, struct err *e)
+sort_arena_flush(struct sort *s, struct sort_arena *a, struct err *e)
 {
 	struct sort_record first, last;
 	int rc;
 
-	if (s->n == 0)
-		return ERR_OK;
-	sort_arena_order(s);
-	first = sort_at(s, s->index != NULL ? s->index[0].off : 0);
-	last = (struct sort_record){.key = s->last.bytes, .key_len = s->last.len};
-	if (s->index != NULL)
-		last = sort_at(s, s->index[s->n - 1].off);
+	sort_arena_order(a);
+	first = sort_at(a, a->index != NULL ? a->index[0].off : 0);
+	last = (struct sort_record){.key = a->last.bytes, .key_len = a->last.len};
+	if (a->index != NULL)
+		last = sort_at(a, a->index[a->n - 1].off);
 	rc = sort_run_open(s, first.key, first.key_len, e);
 	if (rc == ERR_OK)
-		rc = sort_arena_write(s, e);
+		rc = sort_arena_write(s, a, e);
+	if (rc == ERR_OK)
+		sort_run_close(s, last.key, last.key_len);
+	return rc;
+}
+
+/* ---- the thread that writes full arenas ---- */
+
+static void *
+sort_flusher_run(void *arg)
+{
+	struct sort *s = arg;
+	struct sort_flusher *f = &s->flusher;
+	bool busy;
+
+	for (;;) {
+		pthread_mutex_lock(&f->lock);
+		while (!f->busy && !f->stop)
+			pthread_cond_wait(&f->change, &f->lock);
+		busy = f->busy;
+		pthread_mutex_unlock(&f->lock);
+		if (!busy)
+			return NULL;
+		f->rc = sort_arena_flush(s, &s->full, &f->why);
+		pthread_mutex_lock(&f->lock);
+		f->busy = false;
+		pthread_cond_signal(&f->change);
+		pthread_mutex_unlock(&f->lock);
+	}
+}
+
+/* Wait until the file and the full arena are the caller's. Return what became of the last one. */
+static int
+sort_flusher_wait(struct sort *s, struct err *e)
+{
+	struct sort_flusher *f = &s->flusher;
+
+	pthread_mutex_lock(&f->lock);
+	while (f->busy)
+		pthread_cond_wait(&f->change, &f->lock);
+	pthread_mutex_unlock(&f->lock);
+	sort_arena_clear(&s->full);
+	return f->rc == ERR_OK ? ERR_OK : err_set(e, f->rc, "%s", f->why.text);
+}
+
+/* End the thread, when it has written what it has. */
+static void
+sort_flusher_stop(struct sort_flusher *f)
+{
+	pthread_mutex_lock(&f->lock);
+	f->stop = true;
+	pthread_cond_signal(&f->change);
+	pthread_mutex_unlock(&f->lock);
+	if (f->threaded)
+		pthread_join(f->thread, NULL);
+	f->threaded = false;
+}
+
+/* Have the arena written, and go on with an empty one. Failures may come one call late. */
+static int
+sort_hand_over(struct sort *s, struct err *e)
+{
+	struct sort_flusher *f = &s->flusher;
+	struct sort_arena swap;
+	int rc = sort_flusher_wait(s, e);
+
+	if (rc == ERR_OK && s->full.data == NULL)
+		rc = sort_arena_make(&s->full, s->budget, e);
 	if (rc != ERR_OK)
 		return rc;
-	sort_run_close(s, last.key, last.key_len);
-	s->used = s->n = 0;
-	s->ordered = true;
+	swap = s->full;
+	s->full = s->arena;
+	s->arena = swap;
+	if (!f->threaded)
+		f->threaded = thread_start(&f->thread, sort_flusher_run, s);
+	if (!f->threaded) {
+		rc = sort_arena_flush(s, &s->full, e);
+		sort_arena_clear(&s->full);
+		return rc;
+	}
+	pthread_mutex_lock(&f->lock);
+	f->busy = true;
+	pthread_cond_signal(&f->change);
+	pthread_mutex_unlock(&f->lock);
 	return ERR_OK;
+}
+
+/* Have all that is in memory written, and give the memory back. */
+static int
+sort_empty(struct sort *s, struct err *e)
+{
+	int rc = sort_flusher_wait(s, e);
+
+	sort_flusher_stop(&s->flusher);
+	sort_arena_free(&s->full);
+	if (rc == ERR_OK && s->arena.n > 0)
+		rc = sort_arena_flush(s, &s->arena, e);
+	sort_arena_free(&s->arena);
+	return rc;
 }
 
 /* A record that the arena has no room for, empty as it is, goes to the file alone. */
@@ -424,8 +588,10 @@ static int
 sort_add_alone(struct sort *s, const struct key *key, const uint8_t *head, size_t head_len,
     const void *data, size_t len, struct err *e)
 {
-	int rc = sort_run_open(s, key->bytes, key->len, e);
+	int rc = sort_flusher_wait(s, e);
 
+	if (rc == ERR_OK)
+		rc = sort_run_open(s, key->bytes, key->len, e);
 	if (rc == ERR_OK)
 		rc = sort_runs_write(s, &s->runs, head, head_len, e);
 	if (rc == ERR_OK)
@@ -692,13 +858,12 @@ sort_create(int dirfd, size_t budget, struct sort **out, struct err *e)
 	s->budget = budget > 0 ? budget : SORT_BUDGET;
 	if (s->budget < SORT_BUDGET_MIN)
 		s->budget = SORT_BUDGET_MIN;
-	s->ordered = true;
 	s->runs.fd = -1;
-	/* Pages that are never written take no memory: a small batch costs what it holds. */
-	s->arena = malloc(s->budget);
-	if (s->arena == NULL) {
+	pthread_mutex_init(&s->flusher.lock, NULL);
+	pthread_cond_init(&s->flusher.change, NULL);
+	if (sort_arena_make(&s->arena, s->budget, e) != ERR_OK) {
 		sort_free(s);
-		return err_nomem(e);
+		return ERR_NOMEM;
 	}
 	*out = s;
 	return ERR_OK;
@@ -709,37 +874,16 @@ sort_free(struct sort *s)
 {
 	if (s == NULL)
 		return;
+	sort_flusher_stop(&s->flusher);
+	pthread_cond_destroy(&s->flusher.change);
+	pthread_mutex_destroy(&s->flusher.lock);
 	sort_merge_close(&s->merge);
 	sort_runs_close(&s->runs);
 	buf_finish(&s->big);
 	free(s->out);
-	free(s->arena);
+	sort_arena_free(&s->full);
+	sort_arena_free(&s->arena);
 	free(s);
-}
-
-/* Whether one more record keeps invariant 3. */
-static bool
-sort_has_room(const struct sort *s, size_t head_len, size_t len)
-{
-	size_t left = s->budget - s->used;
-	size_t other =
-	    head_len + alignof(struct sort_entry) + (s->n + 1) * 2 * sizeof(struct sort_entry);
-
-	return other <= left && len <= left - other;
-}
-
-static void
-sort_add_arena(struct sort *s, const struct key *key, const uint8_t *head, size_t head_len,
-    const void *data, size_t len)
-{
-	if (s->n > 0 && s->ordered)
-		s->ordered = key_compare(&s->last, key) <= 0;
-	memcpy(s->arena + s->used, head, head_len);
-	if (len > 0)
-		memcpy(s->arena + s->used + head_len, data, len);
-	s->used += head_len + len;
-	s->n++;
-	s->last = *key;
 }
 
 /* Only before the end, or behind it; and no more after a failure, which has lost documents. */
@@ -761,10 +905,12 @@ sort_add(struct sort *s, const struct key *key, const void *data, size_t len, st
 	size_t head_len = sort_head(head, s->count, key, len);
 	int rc = sort_allowed(s, false, e);
 
-	if (rc == ERR_OK && !sort_has_room(s, head_len, len))
-		rc = sort_arena_flush(s, e);
-	if (rc == ERR_OK && sort_has_room(s, head_len, len))
-		sort_add_arena(s, key, head, head_len, data, len);
+	if (rc == ERR_OK && s->parked)
+		return err_set(e, ERR_BUG, "sorting: used after the end");
+	if (rc == ERR_OK && !sort_has_room(&s->arena, head_len, len) && s->arena.n > 0)
+		rc = sort_hand_over(s, e);
+	if (rc == ERR_OK && sort_has_room(&s->arena, head_len, len))
+		sort_add_arena(&s->arena, key, head, head_len, data, len);
 	else if (rc == ERR_OK)
 		rc = sort_add_alone(s, key, head, head_len, data, len, e);
 	s->broken = rc != ERR_OK;
@@ -787,15 +933,32 @@ sort_bytes(const struct sort *s)
 	return s->bytes;
 }
 
+size_t
+sort_memory(const struct sort *s)
+{
+	return s->arena.used;
+}
+
+int
+sort_park(struct sort *s, struct err *e)
+{
+	int rc = sort_allowed(s, false, e);
+
+	if (rc != ERR_OK || s->count == 0)
+		return rc;
+	rc = sort_empty(s, e);
+	s->broken = rc != ERR_OK;
+	s->parked = true;
+	return rc;
+}
+
 /* All runs are in the file: make them few enough, and begin to merge them. */
 static int
 sort_finish_file(struct sort *s, struct err *e)
 {
 	size_t most = (s->budget - SORT_BUFFER_MIN) / SORT_BUFFER_MIN;
-	int rc = sort_arena_flush(s, e);
+	int rc = sort_empty(s, e);
 
-	free(s->arena);
-	s->arena = NULL;
 	while (s->runs.n > most && rc == ERR_OK)
 		rc = sort_pass(s, most, e);
 	if (rc == ERR_OK)
@@ -810,10 +973,11 @@ sort_finish(struct sort *s, struct err *e)
 
 	if (rc != ERR_OK)
 		return rc;
-	if (s->runs.n > 0)
+	/* The thread may be about to make what the second one looks at. */
+	if (s->full.data != NULL || s->out != NULL)
 		rc = sort_finish_file(s, e);
 	else
-		sort_arena_order(s);
+		sort_arena_order(&s->arena);
 	s->finished = true;
 	s->broken = rc != ERR_OK;
 	return rc;
@@ -837,12 +1001,12 @@ sort_next_memory(struct sort *s, struct sort_item *out)
 	struct sort_record r;
 	size_t off = s->off;
 
-	if (s->at == s->n)
+	if (s->at == s->arena.n)
 		return ERR_END;
-	if (s->index != NULL)
-		off = (size_t)s->index[s->at].off;
-	r = sort_at(s, off);
-	sort_item_set(out, &r, s->arena + off + r.head);
+	if (s->arena.index != NULL)
+		off = (size_t)s->arena.index[s->at].off;
+	r = sort_at(&s->arena, off);
+	sort_item_set(out, &r, s->arena.data + off + r.head);
 	s->off = off + r.head + (size_t)r.len;
 	s->at++;
 	return ERR_OK;

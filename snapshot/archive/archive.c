@@ -1,7 +1,7 @@
 /*
  * rethinkdb dump archives, as a source. The file is read once, from its first byte to its last:
- * stream.c decompresses it, libarchive takes the tar apart, rows.c cuts the documents out of the
- * blocks that libarchive hands on. Contracts: source.h.
+ * stream.c decompresses it, on a thread of ahead.c, libarchive takes the tar apart, rows.c cuts the
+ * documents out of the blocks that libarchive hands on. Contracts: source.h.
  *
  * Not trusted: libarchive takes a tar that breaks off between two entries for a whole one, stops at
  * the first block of zeros and keeps a sparse file's map in memory, however long. So the end of the
@@ -11,9 +11,9 @@
 
 #include "catalog/base/buf.h"
 #include "catalog/tables.h"
+#include "snapshot/archive/ahead.h"
 #include "snapshot/archive/listing.h"
 #include "snapshot/archive/rows.h"
-#include "snapshot/archive/stream.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -32,7 +32,7 @@ struct dump {
 	struct source base;
 	int fd;                      /* owned */
 	uint64_t size;               /* bytes of the file */
-	struct stream *stream;       /* decompressed bytes of it */
+	struct ahead *ahead;         /* decompressed bytes of it */
 	struct archive *tar;         /* entries of these */
 	bool data;                   /* the current entry's data is to be passed over */
 	bool header;                 /* libarchive is reading headers */
@@ -77,7 +77,7 @@ tar_note(struct dump *d, const uint8_t *data, size_t len)
 static int
 tar_fill(struct dump *d, const uint8_t **data, size_t *len)
 {
-	int rc = stream_next(d->stream, data, len, &d->fault);
+	int rc = ahead_next(d->ahead, data, len, &d->fault);
 
 	if (rc == ERR_END)
 		d->drained = true;
@@ -137,8 +137,8 @@ tar_close(struct dump *d)
 {
 	archive_read_free(d->tar);
 	d->tar = NULL;
-	stream_close(d->stream);
-	d->stream = NULL;
+	ahead_close(d->ahead);
+	d->ahead = NULL;
 }
 
 /* Begin again at the file's first byte. */
@@ -151,7 +151,7 @@ tar_open(struct dump *d, struct err *e)
 	err_clear(&d->fault);
 	d->data = d->drained = false;
 	d->handed = d->solid = d->header_bytes = 0;
-	rc = stream_open(d->fd, &d->stream, e);
+	rc = ahead_open(d->fd, &d->ahead, e);
 	if (rc != ERR_OK) {
 		source_blame(d->base.label, NULL, e);
 		return rc;
@@ -499,7 +499,7 @@ dump_progress(const struct source *s, uint64_t *done, uint64_t *total)
 {
 	const struct dump *d = (const struct dump *)s;
 
-	*done = d->stream != NULL ? stream_position(d->stream) : 0;
+	*done = d->ahead != NULL ? ahead_position(d->ahead) : 0;
 	*total = d->size;
 }
 

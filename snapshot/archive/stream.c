@@ -13,8 +13,6 @@
 #include <string.h>
 #include <zlib.h>
 
-#define STREAM_BLOCK (256u << 10) /* bytes read, or decompressed, at a time */
-
 enum stream_kind { STREAM_PLAIN, STREAM_GZIP, STREAM_OTHER };
 
 struct stream {
@@ -30,8 +28,9 @@ struct stream {
 	bool padded;           /* STREAM_GZIP: zeros follow the last member */
 	struct archive *other; /* STREAM_OTHER: the decompressor */
 	struct err fault;      /* STREAM_OTHER: why a read failed below libarchive */
+	const uint8_t *block;  /* STREAM_OTHER: what is left of the last block it handed on */
+	size_t left;           /* bytes of that */
 	uint8_t in[STREAM_BLOCK];
-	uint8_t out[STREAM_BLOCK]; /* STREAM_GZIP: decompressed bytes */
 };
 
 /* Read the next block of the file; at its end got is 0. */
@@ -110,11 +109,11 @@ gzip_inflate(struct stream *s, struct err *e)
 }
 
 static int
-gzip_next(struct stream *s, const uint8_t **data, size_t *len, struct err *e)
+gzip_read(struct stream *s, uint8_t *out, size_t *len, struct err *e)
 {
 	int rc = ERR_OK;
 
-	s->z.next_out = s->out;
+	s->z.next_out = out;
 	s->z.avail_out = STREAM_BLOCK;
 	while (rc == ERR_OK && s->z.avail_out > 0) {
 		if (s->z.avail_in == 0) {
@@ -131,7 +130,6 @@ gzip_next(struct stream *s, const uint8_t **data, size_t *len, struct err *e)
 	}
 	if (rc != ERR_OK)
 		return rc;
-	*data = s->out;
 	*len = STREAM_BLOCK - s->z.avail_out;
 	return *len > 0 ? ERR_OK : ERR_END;
 }
@@ -139,7 +137,7 @@ gzip_next(struct stream *s, const uint8_t **data, size_t *len, struct err *e)
 /* ---- zstd and xz ---- */
 
 static la_ssize_t
-other_read(struct archive *a, void *arg, const void **data)
+other_input(struct archive *a, void *arg, const void **data)
 {
 	struct stream *s = arg;
 
@@ -176,27 +174,41 @@ other_open(struct stream *s, struct err *e)
 	    archive_read_support_format_raw(s->other) != ARCHIVE_OK)
 		return err_set(e, ERR_FORMAT, "the archive's compression is not known here: %s",
 		    archive_error_string(s->other));
-	if (archive_read_open(s->other, s, NULL, other_read, NULL) != ARCHIVE_OK ||
+	if (archive_read_open(s->other, s, NULL, other_input, NULL) != ARCHIVE_OK ||
 	    archive_read_next_header(s->other, &entry) != ARCHIVE_OK)
 		return other_fault(s, e);
 	return ERR_OK;
 }
 
+/* Have libarchive decompress more, when nothing is left of what it did before. */
 static int
-other_next(struct stream *s, const uint8_t **data, size_t *len, struct err *e)
+other_fill(struct stream *s, struct err *e)
 {
-	const void *block;
+	const void *block = NULL;
 	la_int64_t off;
-	int rc;
+	int rc = ARCHIVE_OK;
 
-	do {
-		rc = archive_read_data_block(s->other, &block, len, &off);
-	} while (rc == ARCHIVE_OK && *len == 0);
+	while (rc == ARCHIVE_OK && s->left == 0)
+		rc = archive_read_data_block(s->other, &block, &s->left, &off);
 	if (rc == ARCHIVE_EOF)
 		return ERR_END;
 	if (rc != ARCHIVE_OK)
 		return other_fault(s, e);
-	*data = block;
+	s->block = block != NULL ? block : s->block;
+	return ERR_OK;
+}
+
+static int
+other_read(struct stream *s, uint8_t *out, size_t *len, struct err *e)
+{
+	int rc = other_fill(s, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	*len = s->left < STREAM_BLOCK ? s->left : STREAM_BLOCK;
+	memcpy(out, s->block, *len);
+	s->block += *len;
+	s->left -= *len;
 	return ERR_OK;
 }
 
@@ -215,13 +227,13 @@ stream_kind_of(const uint8_t *p, size_t len)
 }
 
 static int
-plain_next(struct stream *s, const uint8_t **data, size_t *len, struct err *e)
+plain_read(struct stream *s, uint8_t *out, size_t *len, struct err *e)
 {
 	int rc = stream_fill(s, e);
 
 	if (rc != ERR_OK)
 		return rc;
-	*data = s->in;
+	memcpy(out, s->in, s->got);
 	*len = s->got;
 	return s->end ? ERR_END : ERR_OK;
 }
@@ -267,13 +279,13 @@ stream_close(struct stream *s)
 }
 
 int
-stream_next(struct stream *s, const uint8_t **data, size_t *len, struct err *e)
+stream_read(struct stream *s, uint8_t out[STREAM_BLOCK], size_t *len, struct err *e)
 {
 	if (s->kind == STREAM_GZIP)
-		return gzip_next(s, data, len, e);
+		return gzip_read(s, out, len, e);
 	if (s->kind == STREAM_OTHER)
-		return other_next(s, data, len, e);
-	return plain_next(s, data, len, e);
+		return other_read(s, out, len, e);
+	return plain_read(s, out, len, e);
 }
 
 uint64_t

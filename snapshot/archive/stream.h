@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define STREAM_BLOCK 262144u /* bytes read, or decompressed, at a time */
+
 /* Opaque types. */
 struct stream;
 
@@ -27,12 +29,13 @@ int stream_open(int fd, struct stream **out, struct err *e);
 void stream_close(struct stream *s);
 
 /*
- * stream_next(s, data, len, e):
- * The next decompressed bytes, at least one, valid until the next call. Return ERR_OK; ERR_END;
- * ERR_TRUNCATED when the file ends inside compressed data; ERR_FORMAT when it is damaged or
- * something else follows it; else a failure. After a failure only stream_close is allowed.
+ * stream_read(s, out, len, e):
+ * Put the next decompressed bytes, at least one and STREAM_BLOCK at most, into ${out}. Return
+ * ERR_OK; ERR_END; ERR_TRUNCATED when the file ends inside compressed data; ERR_FORMAT when it is
+ * damaged or something else follows it; else a failure. After a failure only stream_close is
+ * allowed.
  */
-int stream_next(struct stream *s, const uint8_t **data, size_t *len, struct err *e);
+int stream_read(struct stream *s, uint8_t out[STREAM_BLOCK], size_t *len, struct err *e);
 
 /* stream_position(s): bytes of the file read so far. */
 uint64_t stream_position(const struct stream *s);

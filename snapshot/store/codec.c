@@ -17,36 +17,59 @@
 #define ZSTD_BLOCK_CONTENT_LOG 17 /* no block has more contents than 128 KiB */
 
 struct codec_packer {
-	ZSTD_CCtx *ctx;   /* owned */
-	ZSTD_CDict *dict; /* owned; NULL: none */
+	ZSTD_CCtx *ctx;         /* owned */
+	ZSTD_CDict *dict;       /* owned; NULL: none of its own */
+	const ZSTD_CDict *used; /* the one to compress with, perhaps another's; NULL: none */
 };
 
 struct codec_unpacker {
 	ZSTD_DCtx *ctx; /* owned */
 };
 
-struct codec_packer *
-codec_packer_create(const struct dictionary *dict)
+/* A context that uses ${used}, whoever owns it; NULL: no dictionary. */
+static struct codec_packer *
+codec_packer_with(const ZSTD_CDict *used)
 {
 	struct codec_packer *p = calloc(1, sizeof(*p));
 
 	if (p == NULL)
 		return NULL;
+	p->used = used;
 	p->ctx = ZSTD_createCCtx();
 	if (p->ctx == NULL ||
 	    ZSTD_isError(ZSTD_CCtx_setParameter(p->ctx, ZSTD_c_compressionLevel, PACK_LEVEL)) ||
-	    ZSTD_isError(ZSTD_CCtx_setParameter(p->ctx, ZSTD_c_checksumFlag, 1)))
-		goto fail;
-	if (dict != NULL) {
-		const struct buf *bytes = dictionary_bytes(dict);
-		p->dict = ZSTD_createCDict(bytes->data, bytes->len, PACK_LEVEL);
-		if (p->dict == NULL || ZSTD_isError(ZSTD_CCtx_refCDict(p->ctx, p->dict)))
-			goto fail;
+	    ZSTD_isError(ZSTD_CCtx_setParameter(p->ctx, ZSTD_c_checksumFlag, 1)) ||
+	    ZSTD_isError(ZSTD_CCtx_refCDict(p->ctx, used))) {
+		codec_packer_free(p);
+		return NULL;
 	}
 	return p;
-fail:
-	codec_packer_free(p);
-	return NULL;
+}
+
+struct codec_packer *
+codec_packer_create(const struct dictionary *dict)
+{
+	const struct buf *bytes = dict != NULL ? dictionary_bytes(dict) : NULL;
+	ZSTD_CDict *made = NULL;
+	struct codec_packer *p;
+
+	if (bytes != NULL) {
+		made = ZSTD_createCDict(bytes->data, bytes->len, PACK_LEVEL);
+		if (made == NULL)
+			return NULL;
+	}
+	p = codec_packer_with(made);
+	if (p == NULL)
+		ZSTD_freeCDict(made);
+	else
+		p->dict = made;
+	return p;
+}
+
+struct codec_packer *
+codec_packer_share(const struct codec_packer *of)
+{
+	return codec_packer_with(of->used);
 }
 
 void

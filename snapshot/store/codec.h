@@ -24,6 +24,12 @@ struct dictionary;
  */
 struct codec_packer *codec_packer_create(const struct dictionary *dict);
 
+/*
+ * codec_packer_share(of): another context with the dictionary of ${of}, which must outlive it; to
+ * be freed with codec_packer_free. NULL when out of memory.
+ */
+struct codec_packer *codec_packer_share(const struct codec_packer *of);
+
 /* codec_packer_free(p): free ${p}, which may be NULL. */
 void codec_packer_free(struct codec_packer *p);
 

@@ -2,9 +2,11 @@
  * Writing packs: the contracts are in pack.h. The file grows from front to back: header, then the
  * body, then tables and footer.
  *
- * Documents go into the open frame; a closed frame is compressed and appended at once. Index blocks
- * are gathered compressed and appended in long runs between the frames, so that memory does not
- * grow with the pack (but for the tables: 16 bytes a frame) and the index is read in few places.
+ * Documents go into the open frame; closed frames go through the press (press.h), which compresses
+ * several at once, and are appended in their order. Index blocks are gathered compressed and
+ * appended in long runs between the frames, so that memory does not grow with the pack (but for the
+ * tables: 16 bytes a frame) and the index is read in few places. A run stands behind the frames
+ * that were closed before it: a pack's bytes do not tell how many threads there were.
  */
 #include "snapshot/store/codec.h"
 #include "snapshot/store/dictionary.h"
@@ -12,6 +14,7 @@
 #include "snapshot/store/pack_format.h"
 #include "snapshot/store/pack_index.h"
 #include "snapshot/store/packfile.h"
+#include "snapshot/store/press.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -22,11 +25,10 @@
 struct pack_writer {
 	struct packfile_writer *file;    /* owned */
 	struct digest *digest;           /* owned; runs over the body */
-	struct codec_packer *frames;     /* owned; with the dictionary */
+	struct press *press;             /* owned; closed frames, with the dictionary */
 	struct codec_packer *blocks;     /* owned */
 	struct frame_builder frame;      /* the open frame */
 	struct buf raw;                  /* a closed frame */
-	struct buf packed;               /* the same, compressed */
 	struct pack_index_builder index; /* the open index block */
 	struct buf run;                  /* closed index blocks, compressed */
 	uint64_t run_first;              /* number of the first block in it */
@@ -40,11 +42,10 @@ static void
 writer_free(struct pack_writer *w)
 {
 	digest_free(w->digest);
-	codec_packer_free(w->frames);
+	press_free(w->press);
 	codec_packer_free(w->blocks);
 	frame_finish(&w->frame);
 	buf_finish(&w->raw);
-	buf_finish(&w->packed);
 	pack_index_finish(&w->index);
 	buf_finish(&w->run);
 	buf_finish(&w->frame_table);
@@ -101,9 +102,9 @@ pack_writer_create(int packsfd, const struct pack_meta *meta, const struct dicti
 	w->footer.pack_id = meta->pack_id;
 	w->footer.upper = meta->upper;
 	w->digest = digest_create();
-	w->frames = codec_packer_create(dict);
+	w->press = press_create(dict);
 	w->blocks = codec_packer_create(NULL);
-	if (w->digest == NULL || w->frames == NULL || w->blocks == NULL)
+	if (w->digest == NULL || w->press == NULL || w->blocks == NULL)
 		rc = err_nomem(e);
 	if (rc == ERR_OK)
 		rc = packfile_create(packsfd, PACKFILE_PACK, meta->pack_id, &w->file, e);
@@ -130,27 +131,24 @@ writer_body(struct pack_writer *w, const struct buf *bytes, struct err *e)
 	return rc;
 }
 
-/* Compress a closed frame, append it, and enter it into the table. */
+/* Append the oldest closed frame, compressed, and enter it into the table. */
 static int
-writer_frame_append(struct pack_writer *w, uint32_t first, struct err *e)
+writer_frame_append(struct pack_writer *w, struct err *e)
 {
-	struct pack_frame_at at = {.offset = packfile_size(w->file), .first = first};
+	struct pack_frame_at at = {.offset = packfile_size(w->file)};
 	uint8_t line[PACK_FORMAT_FRAME_ENTRY];
-	int rc;
+	const struct buf *packed;
+	int rc = press_take(w->press, &packed, &at.first, e);
 
-	buf_clear(&w->packed);
-	rc = codec_pack(w->frames, w->raw.data, w->raw.len, &w->packed, e);
 	if (rc == ERR_OK)
-		rc = writer_body(w, &w->packed, e);
+		rc = writer_body(w, packed, e);
 	if (rc != ERR_OK)
 		return rc;
-	at.clen = (uint32_t)w->packed.len;
+	at.clen = (uint32_t)packed->len;
 	pack_format_frame_put(&at, line);
 	if (buf_append(&w->frame_table, line, sizeof(line)) != ERR_OK)
 		return err_nomem(e);
 	w->footer.frames++;
-	codec_trim(&w->raw);
-	codec_trim(&w->packed);
 	return ERR_OK;
 }
 
@@ -158,21 +156,39 @@ static int
 writer_frame_close(struct pack_writer *w, struct err *e)
 {
 	uint32_t first = w->frame.first;
+	int rc = ERR_OK;
 
 	if (w->frame.count == 0)
 		return ERR_OK;
 	if (frame_close(&w->frame, &w->raw) != ERR_OK)
 		return err_nomem(e);
-	return writer_frame_append(w, first, e);
+	press_put(w->press, &w->raw, first);
+	while (rc == ERR_OK && press_full(w->press))
+		rc = writer_frame_append(w, e);
+	return rc;
+}
+
+/* Append all closed frames. */
+static int
+writer_frames_flush(struct pack_writer *w, struct err *e)
+{
+	int rc = ERR_OK;
+
+	while (rc == ERR_OK && !press_empty(w->press))
+		rc = writer_frame_append(w, e);
+	return rc;
 }
 
 /* Append the gathered index blocks; now their offsets are known. */
 static int
 writer_run_flush(struct pack_writer *w, struct err *e)
 {
-	uint64_t start = packfile_size(w->file);
-	int rc = writer_body(w, &w->run, e);
+	uint64_t start;
+	int rc = writer_frames_flush(w, e);
 
+	start = packfile_size(w->file);
+	if (rc == ERR_OK)
+		rc = writer_body(w, &w->run, e);
 	if (rc != ERR_OK)
 		return rc;
 	for (; w->run_first < w->footer.blocks; w->run_first++) {

@@ -23,6 +23,7 @@ struct fixture {
 	char export_path[512];
 	struct repo *repo;
 	struct buf lines; /* what the callbacks said */
+	uint64_t read;    /* documents read so far, as a callback said last */
 };
 
 static int
@@ -94,12 +95,22 @@ on_failed(void *arg, const char *database, const char *table, const struct err *
 	buf_printf(&f->lines, "%s.%s FAILED %s\n", database, table, e->text);
 }
 
+static void
+on_reading(void *arg, uint64_t done, uint64_t total, uint64_t documents)
+{
+	struct fixture *f = arg;
+
+	assert_true(total == 0 || done <= total);
+	f->read = documents;
+}
+
 static int
 take_from(
     struct fixture *f, const char *path, int64_t date, struct capture_result *result, struct err *e)
 {
 	struct capture_options options = {.has_date = date != 0,
 	    .date = date,
+	    .reading = on_reading,
 	    .table_done = on_done,
 	    .table_failed = on_failed,
 	    .arg = f};
@@ -393,6 +404,54 @@ open__one_writer_at_a_time(void **state)
 	capture_close(b);
 }
 
+/* Write a table of ${n} documents, each with ${len} bytes of text. */
+static void
+put_documents(struct fixture *f, const char *table, unsigned n, size_t len)
+{
+	char *text = calloc(len + 1, 1);
+	char path[700];
+	FILE *out;
+
+	put_table(f, table, INFO1, NULL);
+	snprintf(path, sizeof(path), "%s/d/%s.json", f->export_path, table);
+	out = fopen(path, "w");
+	assert_non_null(out);
+	memset(text, 'x', len);
+	for (unsigned i = 0; i < n; i++)
+		fprintf(out, "%s{\"id\":%u,\"text\":\"%s\"}", i > 0 ? ",\n" : "[", n - i, text);
+	fputs("]", out);
+	assert_int_equal(fclose(out), 0);
+	free(text);
+}
+
+/*
+ * More documents than may wait in memory for a configuration that comes behind them wait in a file:
+ * an archive is read once. Every 256 items of it the number of documents read is told.
+ */
+static void
+archive__of_a_large_table_before_its_info_is_read_once(void **state)
+{
+	struct fixture *f = *state;
+	struct capture_result r;
+	char command[2000], path[700];
+	struct err e = {0};
+
+	put_documents(f, "large", 70, 1 << 20);
+	put_documents(f, "small", 300, 1);
+	snprintf(path, sizeof(path), "%s/a.tar", f->dir);
+	snprintf(command, sizeof(command),
+	    "tar -C %s --transform='s,^,rethinkdb_dump_2026-11-18T03:00:00/,' -cf %s d/large.json "
+	    "d/small.json d/small.info d/large.info",
+	    f->export_path, path);
+	assert_int_equal(system(command), 0);
+	assert_err(take_from(f, path, 1000, &r, &e), ERR_OK, &e);
+	assert_text(f->lines.data, f->lines.len,
+	    "d.large 70 docs 70 new 0 changed 0 deleted 1 shards\n"
+	    "d.small 300 docs 300 new 0 changed 0 deleted 1 shards\n");
+	assert_in_range(f->read, 70, 300);
+	assert_sound(f, 370);
+}
+
 /*
  * What was stored of the real archives is found, document by document, as the server sent it; but
  * for numbers that the server prints longer than need be, so its bytes are made canonical first.
@@ -464,6 +523,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(run__undated_source_needs_a_date, setup, teardown),
 	    cmocka_unit_test_setup_teardown(open__takes_back_what_a_crash_left, setup, teardown),
 	    cmocka_unit_test_setup_teardown(open__one_writer_at_a_time, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		archive__of_a_large_table_before_its_info_is_read_once, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		archive__documents_are_the_servers_bytes, setup, teardown),
 	};
