@@ -273,6 +273,7 @@ fuse_dir_reply(fuse_req_t req, struct fuse_file_info *fi, bool plus, size_t size
 		fuse_answer_error(req, err_nomem(&e), &e);
 		return;
 	}
+	fuse_serve_slow();
 	pthread_mutex_lock(&d->lock);
 	rc = fuse_dir_fill(req, d, plus, (uint64_t)off, out, room, &used, &e);
 	pthread_mutex_unlock(&d->lock);

@@ -20,6 +20,7 @@
 
 struct store {
 	int packsfd;                /* not owned */
+	void (*slow)(void);         /* as in struct store_options */
 	struct cache *packs;        /* struct pack, by number */
 	struct cache *dictionaries; /* struct dictionary, by number */
 	struct cache *frames;       /* struct store_frame, by pack, its contents and frame number */
@@ -80,6 +81,7 @@ store_create(int packsfd, const struct store_options *options, struct store **ou
 		return err_nomem(e);
 	}
 	s->packsfd = packsfd;
+	s->slow = o->slow;
 	s->packs = cache_create(
 	    pack_bytes - dictionary_bytes, o->packs > 0 ? o->packs : STORE_PACKS, store_pack_drop);
 	s->dictionaries = cache_create(dictionary_bytes, STORE_NO_LIMIT, store_dictionary_drop);
@@ -135,6 +137,14 @@ store_reader_give(struct store *s, struct pack_reader *r)
 
 /* ---- loading ---- */
 
+/* Before reading a file. */
+static void
+store_slow(const struct store *s)
+{
+	if (s->slow != NULL)
+		s->slow();
+}
+
 /* A file that the catalogue knows and that is not there is damage. */
 static int
 store_missing(int rc, struct err *e)
@@ -151,7 +161,10 @@ store_pack_load(void *arg, void **value, size_t *bytes, struct err *e)
 {
 	const struct store_load *load = arg;
 	struct pack *p;
-	int rc = store_missing(pack_open(load->s->packsfd, load->id, &p, e), e);
+	int rc;
+
+	store_slow(load->s);
+	rc = store_missing(pack_open(load->s->packsfd, load->id, &p, e), e);
 
 	if (rc != ERR_OK)
 		return rc;
@@ -188,8 +201,10 @@ store_dictionary_load(void *arg, void **value, size_t *bytes, struct err *e)
 	const struct store_load *load = arg;
 	struct dictionary *d;
 	struct buf raw = {0};
-	int rc = store_missing(dictionary_load(load->s->packsfd, load->id, NULL, &raw, e), e);
+	int rc;
 
+	store_slow(load->s);
+	rc = store_missing(dictionary_load(load->s->packsfd, load->id, NULL, &raw, e), e);
 	if (rc == ERR_OK)
 		rc = dictionary_create(load->id, raw.data, raw.len, &d, e);
 	buf_finish(&raw);
@@ -222,6 +237,7 @@ store_frame_load(void *arg, void **value, size_t *bytes, struct err *e)
 	struct store_frame *f = calloc(1, sizeof(*f));
 	int rc = r != NULL && f != NULL ? ERR_OK : err_nomem(e);
 
+	store_slow(s);
 	if (rc == ERR_OK)
 		rc = store_dictionary(s, pack_describe(load->pack)->dictionary_id, &dict, e);
 	if (rc == ERR_OK)

@@ -22,6 +22,7 @@ struct store_options {
 	size_t frame_bytes; /* decoded frames kept; 0: STORE_FRAME_BYTES */
 	size_t pack_bytes;  /* memory of open packs and dictionaries kept; 0: STORE_PACK_BYTES */
 	unsigned packs;     /* open packs (file descriptors) kept; 0: STORE_PACKS */
+	void (*slow)(void); /* called by a thread that is about to wait for a disk; NULL: not */
 };
 
 #define STORE_FRAME_BYTES (4u << 20)
