@@ -1,12 +1,14 @@
 /*
- * The store: the contracts are in store.h. Three caches (open packs, dictionaries, decoded frames)
- * and a pool of decompression contexts. Each cache has a lock of its own, held for lookups alone;
- * loading a frame takes things from the other two caches, never the other way round.
+ * The store: the contracts are in store.h. Four caches (open packs, dictionaries, decoded frames,
+ * marks of index blocks) and a pool of decompression contexts. Each cache has a lock of its own,
+ * held for lookups alone; loading a frame takes things from the other two caches, never the other
+ * way round.
  */
 #include "snapshot/store/store.h"
 
 #include "snapshot/store/cache.h"
 #include "snapshot/store/dictionary.h"
+#include "snapshot/store/marks.h"
 #include "snapshot/store/pack_internal.h"
 
 #include <inttypes.h>
@@ -24,6 +26,7 @@ struct store {
 	struct cache *packs;        /* struct pack, by number */
 	struct cache *dictionaries; /* struct dictionary, by number */
 	struct cache *frames;       /* struct store_frame, by pack, its contents and frame number */
+	struct cache *marks;        /* struct marks, by pack, its contents and block number */
 	pthread_mutex_t lock;       /* guards the pool */
 	unsigned idle;              /* readers in the pool */
 	struct pack_reader *readers[STORE_READERS]; /* the pool */
@@ -39,8 +42,8 @@ struct store_frame {
 struct store_load {
 	struct store *s;
 	uint64_t id;             /* of the pack or dictionary */
-	const struct pack *pack; /* of the frame */
-	uint64_t frame;          /* its number in the pack */
+	const struct pack *pack; /* of the frame or block */
+	uint64_t frame;          /* its number in the pack, or the block's */
 };
 
 static void
@@ -53,6 +56,12 @@ static void
 store_dictionary_drop(void *value)
 {
 	dictionary_free(value);
+}
+
+static void
+store_marks_drop(void *value)
+{
+	marks_free(value);
 }
 
 static void
@@ -86,7 +95,8 @@ store_create(int packsfd, const struct store_options *options, struct store **ou
 	    pack_bytes - dictionary_bytes, o->packs > 0 ? o->packs : STORE_PACKS, store_pack_drop);
 	s->dictionaries = cache_create(dictionary_bytes, STORE_NO_LIMIT, store_dictionary_drop);
 	s->frames = cache_create(frame_bytes, STORE_NO_LIMIT, store_frame_drop);
-	if (s->packs == NULL || s->dictionaries == NULL || s->frames == NULL) {
+	s->marks = cache_create(STORE_MARK_BYTES, STORE_NO_LIMIT, store_marks_drop);
+	if (s->packs == NULL || s->dictionaries == NULL || s->frames == NULL || s->marks == NULL) {
 		store_free(s);
 		return err_nomem(e);
 	}
@@ -101,6 +111,7 @@ store_free(struct store *s)
 		return;
 	while (s->idle > 0)
 		pack_reader_free(s->readers[--s->idle]);
+	cache_free(s->marks);
 	cache_free(s->frames);
 	cache_free(s->dictionaries);
 	cache_free(s->packs);
@@ -265,6 +276,26 @@ store_frame(
 	struct cache_key key = {.a = pack_describe(p)->pack_id, .b = p->identity, .c = frame};
 
 	return cache_get(s->frames, &key, store_frame_load, &load, out, e);
+}
+
+static int
+store_marks_load(void *arg, void **value, size_t *bytes, struct err *e)
+{
+	const struct store_load *load = arg;
+	struct pack_reader *r = store_reader_take(load->s);
+	struct marks *m;
+	int rc;
+
+	if (r == NULL)
+		return err_nomem(e);
+	store_slow(load->s);
+	rc = marks_create(load->pack, r, load->frame, &m, e);
+	store_reader_give(load->s, r);
+	if (rc != ERR_OK)
+		return rc;
+	*value = m;
+	*bytes = marks_memory(m);
+	return ERR_OK;
 }
 
 /* ---- reading ---- */
@@ -432,4 +463,35 @@ void
 store_sweep(struct store *s)
 {
 	cache_sweep(s->packs, store_pack_stale);
+}
+
+/* store_matches in an open pack. */
+static int
+store_matches_pack(
+    struct store *s, const struct pack *p, const struct pack_entry *entry, struct err *e)
+{
+	struct store_load load = {.s = s, .pack = p, .frame = pack_block_of(p, entry->ordinal)};
+	struct cache_key key = {.a = pack_describe(p)->pack_id, .b = p->identity, .c = load.frame};
+	struct cache_slot *slot;
+	int rc = cache_get(s->marks, &key, store_marks_load, &load, &slot, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	if (!marks_match(cache_value(slot), entry))
+		rc = ERR_ABSENT;
+	cache_release(s->marks, slot);
+	return rc;
+}
+
+int
+store_matches(struct store *s, uint64_t pack_id, const struct pack_entry *entry, struct err *e)
+{
+	struct cache_slot *slot;
+	int rc = store_pack(s, pack_id, &slot, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	rc = store_matches_pack(s, cache_value(slot), entry, e);
+	cache_release(s->packs, slot);
+	return rc;
 }
