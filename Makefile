@@ -131,7 +131,7 @@ $(B)/tests/crash/shim.so: tests/crash/shim.c
 RUN = THINKBACK=$(abspath $(B))/thinkback BUILD=$(abspath $(B)) T='$(T)' tests/run
 
 # A sanitizer puts itself in front of libc, as the crash sweeps do: they are for plain builds.
-check: $(B)/thinkback $(UNIT) $(FUZZ_REPLAY) $(HELPERS) $(if $(SAN),,$(CRASH))
+check: $(B)/thinkback $(UNIT) $(FUZZ_REPLAY) $(HELPERS) $(BENCH_TOOLS) $(if $(SAN),,$(CRASH))
 	$(RUN) unit fuzz cli mount $(if $(SAN),,crash)
 check-unit: $(UNIT)
 	$(RUN) unit
@@ -139,13 +139,13 @@ check-fuzz: $(FUZZ_REPLAY)
 	$(RUN) fuzz
 check-cli: $(B)/thinkback
 	$(RUN) cli
-check-mount: $(B)/thinkback $(HELPERS)
+check-mount: $(B)/thinkback $(HELPERS) $(BENCH_TOOLS)
 	$(RUN) mount
 check-crash: $(B)/thinkback $(CRASH)
 	$(RUN) crash
 crash: $(B)/thinkback $(CRASH)
 	THINKBACK_CRASH=full SCRIPT_TIMEOUT=7200 $(RUN) crash
-build-tests: $(B)/thinkback $(UNIT) $(FUZZ_REPLAY) $(HELPERS) $(LIVE) $(if $(SAN),,$(CRASH))
+build-tests: $(B)/thinkback $(UNIT) $(FUZZ_REPLAY) $(HELPERS) $(BENCH_TOOLS) $(LIVE) $(if $(SAN),,$(CRASH))
 
 check-includes:
 	tests/check-includes

@@ -133,9 +133,22 @@ ls_entry(struct ls *ls, const char *name, const struct view_attr *attr, struct e
 	return ERR_OK;
 }
 
+/* Say what is wrong with an entry that is damaged; the others are shown. */
+static void
+ls_damaged(struct ls *ls, const char *path, uint64_t directory, const char *name)
+{
+	struct view_attr attr;
+	struct err e = {0};
+	int rc = view_lookup(ls->tree.view, directory, name, &attr, &e);
+
+	if (rc != ERR_OK)
+		err_prefix(&e, "%s/%s", path, name);
+	cmd_tree_count(&ls->tree, rc, &e);
+}
+
 /* Show what is in a directory. */
 static int
-ls_entries(struct ls *ls, const struct view_attr *attr, struct err *e)
+ls_entries(struct ls *ls, const char *path, const struct view_attr *attr, struct err *e)
 {
 	struct view_entry entry;
 	struct view_dir *d;
@@ -146,6 +159,10 @@ ls_entries(struct ls *ls, const struct view_attr *attr, struct err *e)
 	while (!ferror(stdout) && (rc = view_dir_next(ls->tree.view, d, &entry, e)) == ERR_OK) {
 		if (entry.name[0] == '.' && !ls->all)
 			continue;
+		if (entry.damaged) {
+			ls_damaged(ls, path, attr->ino, entry.name);
+			continue;
+		}
 		rc = ls_entry(ls, entry.name, &entry.attr, e);
 		if (rc != ERR_OK)
 			break;
@@ -166,7 +183,7 @@ ls_directory(struct ls *ls, const char *path, const struct view_attr *attr, stru
 		fputs(":\n", stdout);
 		ls->shown = true;
 	}
-	rc = ls_entries(ls, attr, e);
+	rc = ls_entries(ls, path, attr, e);
 	if (rc == ERR_ABSENT)
 		rc = err_set(e, ERR_ABSENT, "it has just vanished");
 	if (rc != ERR_OK)

@@ -156,6 +156,7 @@ fuse_dir_scratch(struct fuse_fs *fs, struct fuse_dir *d, uint64_t after, struct 
 	memcpy(out->name, entry.name, sizeof(out->name));
 	out->attr = entry.attr;
 	out->next = entry.attr.ino;
+	out->damaged = false;
 	return ERR_OK;
 }
 
@@ -217,8 +218,9 @@ fuse_dir_put(fuse_req_t req, bool plus, const struct view_entry *entry, char *ou
 	struct fuse_entry_param param;
 
 	fuse_answer_param(fs, &entry->attr, &param);
-	/* These two are no lookups: number 0 says so. */
-	if (entry->next <= DIR_BEHIND_PARENT)
+	/* These two are no lookups: number 0 says so. Nor may the kernel believe it what is
+	 * damaged: it looks that up when somebody uses the name, and gets the error. */
+	if (entry->next <= DIR_BEHIND_PARENT || entry->damaged)
 		param.ino = 0;
 	if (plus)
 		return fuse_add_direntry_plus(
@@ -273,6 +275,7 @@ fuse_dir_reply(fuse_req_t req, struct fuse_file_info *fi, bool plus, size_t size
 		fuse_answer_error(req, err_nomem(&e), &e);
 		return;
 	}
+	fuse_serve_slow();
 	pthread_mutex_lock(&d->lock);
 	rc = fuse_dir_fill(req, d, plus, (uint64_t)off, out, room, &used, &e);
 	pthread_mutex_unlock(&d->lock);

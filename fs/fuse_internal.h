@@ -1,7 +1,8 @@
 /*
  * What the files of the FUSE layer share: fuse_mount.c (session), fuse_ops.c (reading and the table
  * of operations), fuse_file.c (open files), fuse_dir.c (listings), fuse_write.c (writing),
- * fuse_answer.c (replies), fuse_pool.c (views), fuse_watch.c (tells the kernel of new snapshots).
+ * fuse_answer.c (replies), fuse_pool.c (views), fuse_serve.c (threads), fuse_watch.c (tells the
+ * kernel of new snapshots).
  *
  * Requests come in several threads at once. None of these files keeps a table of inodes: an inode
  * number says all, so that FORGET needs no work and numbers hold over a remount.
@@ -169,6 +170,22 @@ void fuse_write_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 void fuse_write_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);
 void fuse_write_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name);
 void fuse_write_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name);
+
+/* ---- fuse_serve.c ---- */
+
+/*
+ * fuse_serve(session, e):
+ * Answer the requests of a mounted session until somebody unmounts it or a signal tells it to end:
+ * ERR_OK. Else a failure. The signals that end it are to be blocked in all other threads.
+ */
+int fuse_serve(struct fuse_session *session, struct err *e);
+
+/*
+ * fuse_serve_slow():
+ * To be called before what may take longer than a few system calls, such as a disk or a commit: if
+ * this thread is the one that waits for requests, another one is from now on. Any thread.
+ */
+void fuse_serve_slow(void);
 
 /* ---- fuse_watch.c ---- */
 

@@ -14,8 +14,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MOUNT_THREADS 10
-
 /* The kernel checks modes; what has no place here is off unless asked for; no auto_unmount: who
  * uses a mount that died must get errors, not the empty directory below it. */
 #define MOUNT_OPTIONS "subtype=thinkback,default_permissions,nosuid,nodev,noexec,noatime"
@@ -141,7 +139,8 @@ static int
 fuse_mount_open(struct fuse_fs *fs, const struct fuse_mount_options *options, struct err *e)
 {
 	struct fuse_slot *slot;
-	int rc = store_create(fs->repo->packsfd, NULL, &fs->store, e);
+	struct store_options store = {.slow = fuse_serve_slow};
+	int rc = store_create(fs->repo->packsfd, &store, &fs->store, e);
 
 	if (rc == ERR_OK && !options->readonly)
 		rc = inbox_create(fs->repo, options->log, &fs->inbox, e);
@@ -230,26 +229,16 @@ fuse_mount_confine(struct fuse_mount *m, struct err *e)
 int
 fuse_mount_serve(struct fuse_mount *m, struct err *e)
 {
-	struct fuse_loop_config *config;
 	int rc = fuse_watch_start(&m->fs, m->session, &m->watch, e);
-	int end;
 
 	if (rc != ERR_OK)
 		return rc;
-	config = fuse_loop_cfg_create();
-	if (config == NULL)
-		return err_nomem(e);
-	fuse_loop_cfg_set_max_threads(config, MOUNT_THREADS);
-	fuse_loop_cfg_set_idle_threads(config, MOUNT_THREADS);
-	end = fuse_session_loop_mt(m->session, config);
-	fuse_loop_cfg_destroy(config);
+	rc = fuse_serve(m->session, e);
 	fuse_watch_stop(m->watch);
 	m->watch = NULL;
-	/* A number over 0 is the signal that ended it. */
-	if (end >= 0)
-		return ERR_OK;
-	m->mounted = false;
-	return err_system(e, -end, "the mount has failed");
+	if (rc != ERR_OK)
+		m->mounted = false;
+	return rc;
 }
 
 /* The kernel reports a device whose mount has gone as in error. */

@@ -109,6 +109,7 @@ fuse_write_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fuse_answer_refuse(req, ERRMAP_NOT_NEEDED);
 		return;
 	}
+	fuse_serve_slow();
 	if (file != NULL)
 		rc = inbox_close(file, fuse_req_ctx(req)->pid, &e);
 	fuse_answer_error(req, rc, &e);
@@ -121,6 +122,7 @@ fuse_write_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file
 	struct err e = {0};
 
 	(void)data_only;
+	fuse_serve_slow();
 	fuse_answer_error(req, file == NULL ? ERR_OK : inbox_sync(file, &e), &e);
 }
 
@@ -194,6 +196,7 @@ fuse_write_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_
 	/* Out of a snapshot, EXDEV would make mv copy, and fail when it cannot remove. */
 	if (!fuse_write_allowed(req, parent, name) || !fuse_write_allowed(req, to_parent, to))
 		return;
+	fuse_serve_slow();
 	rc = inbox_rename(fs->inbox, parent, name, to_parent, to, noreplace, &e);
 	if (rc == ERR_ARG)
 		fuse_answer_refuse(req, ERRMAP_CROSS);
@@ -207,6 +210,7 @@ fuse_write_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct fuse_fs *fs = fuse_answer_fs(req);
 	struct err e = {0};
 
+	fuse_serve_slow();
 	if (fuse_write_allowed(req, parent, name))
 		fuse_answer_error(req, inbox_unlink(fs->inbox, parent, name, &e), &e);
 }

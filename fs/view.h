@@ -44,6 +44,7 @@ struct view_entry {
 	char name[NAME_ROOM];
 	struct view_attr attr;
 	uint64_t next; /* cookie of the entry behind it: give it to view_dir_seek to go on there */
+	bool damaged;  /* the catalogue and the pack disagree about it: view_lookup says so, too */
 };
 
 /*
@@ -59,9 +60,10 @@ void view_free(struct view *v);
 /*
  * view_lookup(v, parent, name, out, e):
  * The entry ${name} of directory ${parent}. Names that are not listed (.restore) are found too.
- * Return ERR_OK; ERR_ABSENT (no text); ERR_ARG when ${parent} is no directory; ERR_CORRUPT; or a
- * failure. What is forgotten is absent; gc may take its pack at any moment, which is never taken
- * for damage: the catalogue has let go of it before.
+ * Return ERR_OK; ERR_ABSENT (no text); ERR_ARG when ${parent} is no directory; ERR_CORRUPT, also
+ * when the pack holds another document where the catalogue says that this one is; or a failure.
+ * What is forgotten is absent; gc may take its pack at any moment, which is never taken for damage:
+ * the catalogue has let go of it before.
  */
 int view_lookup(
     struct view *v, uint64_t parent, const char *name, struct view_attr *out, struct err *e);

@@ -254,6 +254,7 @@ view_dir_next(struct view *v, struct view_dir *d, struct view_entry *out, struct
 	struct inode at = d->dir;
 	int rc = ERR_OK;
 
+	out->damaged = false;
 	if (d->at != 0 && !inode_unpack(d->at, &at))
 		return err_set(e, ERR_BUG, "a listing has lost its place");
 	/* Documents look for changes once a page. */

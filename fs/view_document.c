@@ -40,6 +40,48 @@ view_document_attr_of(struct view *v, const struct view_table *t,
 	return ERR_OK;
 }
 
+/* Whether the catalogue still has a version: gc lets go of it there before it takes it out of its
+ * pack. ERR_ABSENT (no text): it has not. */
+static int
+view_document_known(
+    struct view *v, int64_t table_id, const struct versions_version *version, struct err *e)
+{
+	struct versions_version now;
+	int rc = versions_born(v->catalog, table_id, &version->key, version->born, &now, e);
+
+	if (rc == ERR_OK && (now.pack_id != version->pack_id || now.ordinal != version->ordinal))
+		rc = ERR_ABSENT;
+	return rc;
+}
+
+/*
+ * Whether the pack holds what the catalogue says of a version: else a name would lead to another
+ * document's bytes, or the size would not be that of what is read. A pack that cannot be looked at
+ * is no reason to refuse: reading from it tells. Return ERR_OK; ERR_CORRUPT; ERR_ABSENT (no text)
+ * when the version has just been forgotten; or a failure.
+ */
+static int
+view_document_check(
+    struct view *v, int64_t table_id, const struct versions_version *version, struct err *e)
+{
+	struct pack_entry entry = {
+	    .key = version->key, .ordinal = version->ordinal, .size = version->size};
+	struct err unread = {0};
+	int rc;
+
+	memcpy(entry.digest, version->digest, sizeof(entry.digest));
+	rc = store_matches(v->store, (uint64_t)version->pack_id, &entry, &unread);
+	if (rc != ERR_ABSENT)
+		return rc == ERR_NOMEM ? err_nomem(e) : ERR_OK;
+	rc = view_document_known(v, table_id, version, e);
+	if (rc != ERR_OK)
+		return rc;
+	return err_set(e, ERR_CORRUPT,
+	    "the catalogue and pack %016llx disagree about document %lu; thinkback rebuild "
+	    "makes the catalogue again",
+	    (unsigned long long)version->pack_id, (unsigned long)version->ordinal);
+}
+
 int
 view_document_attr(struct view *v, const struct inode *in, struct view_attr *out, struct err *e)
 {
@@ -68,6 +110,9 @@ view_document_attr(struct view *v, const struct inode *in, struct view_attr *out
 	if (version.pack_id != in->a || version.ordinal != in->b ||
 	    view_cache_between(t, version.born, version.died) == 0)
 		return ERR_ABSENT;
+	rc = view_document_check(v, (int64_t)table_id, &version, e);
+	if (rc != ERR_OK)
+		return rc;
 	return view_document_attr_of(v, t, &version, out, e);
 }
 
@@ -206,6 +251,8 @@ view_document_lookup(
 		rc = ERR_ABSENT;
 	else
 		rc = versions_find(v->catalog, r.table_id, r.snapshot_id, &key, &version, e);
+	if (rc == ERR_OK)
+		rc = view_document_check(v, r.table_id, &version, e);
 	if (rc != ERR_OK)
 		return rc;
 	return view_document_attr_of(v, t, &version, out, e);
@@ -321,9 +368,16 @@ view_document_next(struct view *v, struct view_dir *d, struct view_entry *out, s
 	rc = view_document_name(version, out->name, e);
 	if (rc == ERR_OK)
 		rc = view_document_attr_of(v, t, version, &out->attr, e);
-	if (rc == ERR_OK)
-		d->page_next++;
-	return rc;
+	if (rc != ERR_OK)
+		return rc;
+	/* One such row must not hide the others. */
+	rc = view_document_check(v, r.table_id, version, e);
+	if (rc != ERR_OK && rc != ERR_CORRUPT)
+		return rc == ERR_ABSENT ? view_document_forgotten(e) : rc;
+	out->damaged = rc == ERR_CORRUPT;
+	err_clear(e);
+	d->page_next++;
+	return ERR_OK;
 }
 
 bool

@@ -223,7 +223,8 @@ cache_load(struct cache *c, struct cache_slot *s,
 	return rc;
 }
 
-/* Look a slot up, waiting for a thread that loads it. NULL: ${spare} has been put in its place. */
+/* Look a slot up, waiting for a thread that loads it. NULL: it is not there, and ${spare}, unless
+ * that is NULL, has been put in its place. */
 static struct cache_slot *
 cache_look(struct cache *c, const struct cache_key *key, struct cache_slot *spare)
 {
@@ -241,11 +242,11 @@ cache_look(struct cache *c, const struct cache_key *key, struct cache_slot *spar
 			dead = s;
 		}
 	}
-	if (s == NULL) {
+	if (s == NULL && spare != NULL) {
 		struct cache_slot **bucket = cache_bucket(c, key);
 		spare->next = *bucket;
 		*bucket = spare;
-	} else if (s->kept && s != c->newest) {
+	} else if (s != NULL && s->kept && s != c->newest) {
 		cache_list_remove(c, s);
 		cache_list_add(c, s);
 	}
@@ -259,10 +260,15 @@ cache_get(struct cache *c, const struct cache_key *key,
     int (*load)(void *arg, void **value, size_t *bytes, struct err *e), void *arg,
     struct cache_slot **out, struct err *e)
 {
-	struct cache_slot *spare = calloc(1, sizeof(*spare));
-	struct cache_slot *s;
+	struct cache_slot *s = cache_look(c, key, NULL);
+	struct cache_slot *spare;
 	int rc = ERR_OK;
 
+	if (s != NULL) {
+		*out = s;
+		return ERR_OK;
+	}
+	spare = calloc(1, sizeof(*spare));
 	if (spare == NULL)
 		return err_nomem(e);
 	*spare = (struct cache_slot){.key = *key, .state = CACHE_LOADING, .users = 1, .kept = true};

@@ -25,4 +25,10 @@ struct pack {
  */
 int pack_fault(uint64_t id, int rc, const char *why, struct err *e);
 
+/*
+ * pack_block_of(p, ordinal):
+ * The index block that would hold the line of ${ordinal}: the last one that begins at or before it.
+ */
+uint64_t pack_block_of(const struct pack *p, uint32_t ordinal);
+
 #endif

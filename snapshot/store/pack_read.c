@@ -260,9 +260,8 @@ pack_entry_next(const struct pack *p, struct pack_reader *r, struct pack_walk *w
 	return ERR_END;
 }
 
-/* The block that would hold the line of ${ordinal}: the last one that begins at or before it. */
-static uint64_t
-read_block_of(const struct pack *p, uint32_t ordinal)
+uint64_t
+pack_block_of(const struct pack *p, uint32_t ordinal)
 {
 	uint64_t low = 0, high = p->footer.blocks;
 
@@ -285,7 +284,7 @@ pack_entry_of(const struct pack *p, struct pack_reader *r, uint32_t ordinal, str
 
 	if (ordinal >= p->footer.ordinals || p->footer.blocks == 0)
 		return ERR_ABSENT;
-	rc = read_block(p, r, read_block_of(p, ordinal), e);
+	rc = read_block(p, r, pack_block_of(p, ordinal), e);
 	while (rc == ERR_OK) {
 		rc = read_line(p, r, &entry, e);
 		if (rc != ERR_OK || entry.deleted || entry.ordinal < ordinal)

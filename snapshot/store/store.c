@@ -1,12 +1,14 @@
 /*
- * The store: the contracts are in store.h. Three caches (open packs, dictionaries, decoded frames)
- * and a pool of decompression contexts. Each cache has a lock of its own, held for lookups alone;
- * loading a frame takes things from the other two caches, never the other way round.
+ * The store: the contracts are in store.h. Four caches (open packs, dictionaries, decoded frames,
+ * marks of index blocks) and a pool of decompression contexts. Each cache has a lock of its own,
+ * held for lookups alone; loading a frame takes things from the other two caches, never the other
+ * way round.
  */
 #include "snapshot/store/store.h"
 
 #include "snapshot/store/cache.h"
 #include "snapshot/store/dictionary.h"
+#include "snapshot/store/marks.h"
 #include "snapshot/store/pack_internal.h"
 
 #include <inttypes.h>
@@ -20,9 +22,11 @@
 
 struct store {
 	int packsfd;                /* not owned */
+	void (*slow)(void);         /* as in struct store_options */
 	struct cache *packs;        /* struct pack, by number */
 	struct cache *dictionaries; /* struct dictionary, by number */
 	struct cache *frames;       /* struct store_frame, by pack, its contents and frame number */
+	struct cache *marks;        /* struct marks, by pack, its contents and block number */
 	pthread_mutex_t lock;       /* guards the pool */
 	unsigned idle;              /* readers in the pool */
 	struct pack_reader *readers[STORE_READERS]; /* the pool */
@@ -38,8 +42,8 @@ struct store_frame {
 struct store_load {
 	struct store *s;
 	uint64_t id;             /* of the pack or dictionary */
-	const struct pack *pack; /* of the frame */
-	uint64_t frame;          /* its number in the pack */
+	const struct pack *pack; /* of the frame or block */
+	uint64_t frame;          /* its number in the pack, or the block's */
 };
 
 static void
@@ -52,6 +56,12 @@ static void
 store_dictionary_drop(void *value)
 {
 	dictionary_free(value);
+}
+
+static void
+store_marks_drop(void *value)
+{
+	marks_free(value);
 }
 
 static void
@@ -80,11 +90,13 @@ store_create(int packsfd, const struct store_options *options, struct store **ou
 		return err_nomem(e);
 	}
 	s->packsfd = packsfd;
+	s->slow = o->slow;
 	s->packs = cache_create(
 	    pack_bytes - dictionary_bytes, o->packs > 0 ? o->packs : STORE_PACKS, store_pack_drop);
 	s->dictionaries = cache_create(dictionary_bytes, STORE_NO_LIMIT, store_dictionary_drop);
 	s->frames = cache_create(frame_bytes, STORE_NO_LIMIT, store_frame_drop);
-	if (s->packs == NULL || s->dictionaries == NULL || s->frames == NULL) {
+	s->marks = cache_create(STORE_MARK_BYTES, STORE_NO_LIMIT, store_marks_drop);
+	if (s->packs == NULL || s->dictionaries == NULL || s->frames == NULL || s->marks == NULL) {
 		store_free(s);
 		return err_nomem(e);
 	}
@@ -99,6 +111,7 @@ store_free(struct store *s)
 		return;
 	while (s->idle > 0)
 		pack_reader_free(s->readers[--s->idle]);
+	cache_free(s->marks);
 	cache_free(s->frames);
 	cache_free(s->dictionaries);
 	cache_free(s->packs);
@@ -135,6 +148,14 @@ store_reader_give(struct store *s, struct pack_reader *r)
 
 /* ---- loading ---- */
 
+/* Before reading a file. */
+static void
+store_slow(const struct store *s)
+{
+	if (s->slow != NULL)
+		s->slow();
+}
+
 /* A file that the catalogue knows and that is not there is damage. */
 static int
 store_missing(int rc, struct err *e)
@@ -151,7 +172,10 @@ store_pack_load(void *arg, void **value, size_t *bytes, struct err *e)
 {
 	const struct store_load *load = arg;
 	struct pack *p;
-	int rc = store_missing(pack_open(load->s->packsfd, load->id, &p, e), e);
+	int rc;
+
+	store_slow(load->s);
+	rc = store_missing(pack_open(load->s->packsfd, load->id, &p, e), e);
 
 	if (rc != ERR_OK)
 		return rc;
@@ -188,8 +212,10 @@ store_dictionary_load(void *arg, void **value, size_t *bytes, struct err *e)
 	const struct store_load *load = arg;
 	struct dictionary *d;
 	struct buf raw = {0};
-	int rc = store_missing(dictionary_load(load->s->packsfd, load->id, NULL, &raw, e), e);
+	int rc;
 
+	store_slow(load->s);
+	rc = store_missing(dictionary_load(load->s->packsfd, load->id, NULL, &raw, e), e);
 	if (rc == ERR_OK)
 		rc = dictionary_create(load->id, raw.data, raw.len, &d, e);
 	buf_finish(&raw);
@@ -222,6 +248,7 @@ store_frame_load(void *arg, void **value, size_t *bytes, struct err *e)
 	struct store_frame *f = calloc(1, sizeof(*f));
 	int rc = r != NULL && f != NULL ? ERR_OK : err_nomem(e);
 
+	store_slow(s);
 	if (rc == ERR_OK)
 		rc = store_dictionary(s, pack_describe(load->pack)->dictionary_id, &dict, e);
 	if (rc == ERR_OK)
@@ -249,6 +276,26 @@ store_frame(
 	struct cache_key key = {.a = pack_describe(p)->pack_id, .b = p->identity, .c = frame};
 
 	return cache_get(s->frames, &key, store_frame_load, &load, out, e);
+}
+
+static int
+store_marks_load(void *arg, void **value, size_t *bytes, struct err *e)
+{
+	const struct store_load *load = arg;
+	struct pack_reader *r = store_reader_take(load->s);
+	struct marks *m;
+	int rc;
+
+	if (r == NULL)
+		return err_nomem(e);
+	store_slow(load->s);
+	rc = marks_create(load->pack, r, load->frame, &m, e);
+	store_reader_give(load->s, r);
+	if (rc != ERR_OK)
+		return rc;
+	*value = m;
+	*bytes = marks_memory(m);
+	return ERR_OK;
 }
 
 /* ---- reading ---- */
@@ -416,4 +463,35 @@ void
 store_sweep(struct store *s)
 {
 	cache_sweep(s->packs, store_pack_stale);
+}
+
+/* store_matches in an open pack. */
+static int
+store_matches_pack(
+    struct store *s, const struct pack *p, const struct pack_entry *entry, struct err *e)
+{
+	struct store_load load = {.s = s, .pack = p, .frame = pack_block_of(p, entry->ordinal)};
+	struct cache_key key = {.a = pack_describe(p)->pack_id, .b = p->identity, .c = load.frame};
+	struct cache_slot *slot;
+	int rc = cache_get(s->marks, &key, store_marks_load, &load, &slot, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	if (!marks_match(cache_value(slot), entry))
+		rc = ERR_ABSENT;
+	cache_release(s->marks, slot);
+	return rc;
+}
+
+int
+store_matches(struct store *s, uint64_t pack_id, const struct pack_entry *entry, struct err *e)
+{
+	struct cache_slot *slot;
+	int rc = store_pack(s, pack_id, &slot, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	rc = store_matches_pack(s, cache_value(slot), entry, e);
+	cache_release(s->packs, slot);
+	return rc;
 }

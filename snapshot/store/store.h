@@ -22,11 +22,13 @@ struct store_options {
 	size_t frame_bytes; /* decoded frames kept; 0: STORE_FRAME_BYTES */
 	size_t pack_bytes;  /* memory of open packs and dictionaries kept; 0: STORE_PACK_BYTES */
 	unsigned packs;     /* open packs (file descriptors) kept; 0: STORE_PACKS */
+	void (*slow)(void); /* called by a thread that is about to wait for a disk; NULL: not */
 };
 
 #define STORE_FRAME_BYTES (4u << 20)
 #define STORE_PACK_BYTES (16u << 20)
 #define STORE_PACKS 64u
+#define STORE_MARK_BYTES (2u << 20) /* marks of documents kept, 8 bytes each */
 
 /*
  * store_create(packsfd, options, out, e):
@@ -82,5 +84,13 @@ void store_drop(struct store_hold *h);
  * their space on the disk becomes free: to be called now and then.
  */
 void store_sweep(struct store *s);
+
+/*
+ * store_matches(s, pack_id, entry, e):
+ * Whether the pack's document entry->ordinal has the key, size and digest of ${entry}: ERR_OK;
+ * ERR_ABSENT (no text) when it has not, or there is none. Damage of the catalogue goes unseen once
+ * in 2^32 times. Else as store_read. Cheap for documents of a neighbourhood.
+ */
+int store_matches(struct store *s, uint64_t pack_id, const struct pack_entry *entry, struct err *e);
 
 #endif

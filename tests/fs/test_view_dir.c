@@ -390,6 +390,38 @@ view_dir__a_damaged_row(void **state)
 	view_dir_close(d);
 }
 
+/* A row whose place is another document's: its name is listed and said to be damaged, it is never
+ * found under another's number, and nothing else suffers. */
+static void
+view_dir__a_row_with_the_place_of_another(void **state)
+{
+	struct tree *t = *state;
+	uint64_t directory = date_ino(t, 0, 0);
+	struct view_dir *d = open_dir(t, directory);
+	unsigned n = 0, damaged = 0;
+	struct view_entry entry;
+	char sql[200];
+	int rc;
+
+	snprintf(sql, sizeof(sql),
+	    "UPDATE versions SET ordinal = 41 WHERE pack_id = %lld AND ordinal = 40",
+	    (long long)t->packs[0][0]);
+	change_catalogue(t, sql);
+	while ((rc = view_dir_next(t->view, d, &entry, &t->e)) == ERR_OK) {
+		struct view_attr attr = {0};
+		struct err e = {0};
+		n++;
+		damaged += entry.damaged;
+		rc = view_lookup(t->view, directory, entry.name, &attr, &e);
+		assert_err(rc, entry.damaged ? ERR_CORRUPT : ERR_OK, &e);
+		assert_true(attr.ino == (entry.damaged ? 0 : entry.attr.ino));
+	}
+	assert_err(rc, ERR_END, &t->e);
+	assert_int_equal(damaged, 1);
+	assert_true(n > 300);
+	view_dir_close(d);
+}
+
 static void
 view_dir__a_catalogue_without_its_tables(void **state)
 {
@@ -418,6 +450,7 @@ main(void)
 	    TREE_TEST(view_dir__a_snapshot_comes),
 	    TREE_TEST(view_dir__a_snapshot_goes),
 	    TREE_TEST(view_dir__a_damaged_row),
+	    TREE_TEST(view_dir__a_row_with_the_place_of_another),
 	    TREE_TEST(view_dir__a_catalogue_without_its_tables),
 	};
 

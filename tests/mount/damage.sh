@@ -59,6 +59,31 @@ oracle flip "$work/pack" $((size / 3))
 cp "$work/pack" "$pack"
 expect 0 tb check --read-data
 
+# A catalogue that leads to another document: its name is there and gives EIO, never the other's bytes.
+cp "$repo/catalog.db" "$work/catalog.db"
+place=$(sqlite3 "$repo/catalog.db" "SELECT pack_id || ' AND ordinal = ' || ordinal FROM versions v
+	WHERE EXISTS (SELECT 1 FROM versions w WHERE w.pack_id = v.pack_id AND w.ordinal = v.ordinal + 1)
+	ORDER BY pack_id, ordinal LIMIT 1 OFFSET 5")
+sqlite3 "$repo/catalog.db" "UPDATE versions SET ordinal = ordinal + 1 WHERE pack_id = $place"
+mount_start
+oracle intact "$work/good" "$mnt" >"$work/files"
+sed 1d "$work/files" | sort >"$work/bad"
+equal 1 "$(sed 's|.*/||' "$work/bad" | sort -u | wc -l)" 'names with damage'
+damaged=$(head -n 1 "$work/bad")
+equal EIO "$(probe errno read "$mnt/$damaged")" 'a document that the catalogue misplaces'
+find "$mnt/${damaged%/*}" -name "${damaged##*/}" -type f | grep -q . || fail 'it is not listed'
+expect 23 rsync -a "$mnt/${damaged%/*}/" "$work/copied"
+equal "$(find "$work/good/${damaged%/*}" -type f | wc -l)" $(($(find "$work/copied" -type f | wc -l) + 1)) \
+	'files copied around it'
+expect 1 tb cat "$damaged"
+silent out
+complaint 'disagree'
+expect 3 tb ls "${damaged%/*}" /
+complaint 'disagree'
+mount_stop
+expect 1 tb check
+cp "$work/catalog.db" "$repo/catalog.db"
+
 # A damaged catalogue is said to be one, and no empty tree is shown.
 head -c 4096 /dev/zero | tr '\0' 'x' | dd of="$repo/catalog.db" conv=notrunc status=none
 expect 1 tb check

@@ -92,7 +92,7 @@ store_entry_right(struct store *s, uint64_t id, uint32_t ordinal)
 
 	return store_entry(s, id, ordinal, &entry, &snapshot_id, &table_id, NULL) == ERR_OK &&
 	       entry.ordinal == ordinal && key_compare(&entry.key, &key) == 0 &&
-	       snapshot_id == 31 && table_id == 32;
+	       snapshot_id == 31 && table_id == 32 && store_matches(s, id, &entry, NULL) == ERR_OK;
 }
 
 /* Read ${n} documents at random. Return the number of wrong answers. */
@@ -122,6 +122,38 @@ store_open(const struct packs *p, const struct store_options *options)
 
 	assert_err(store_create(p->fd, options, &s, &e), ERR_OK, &e);
 	return s;
+}
+
+/* Whatever is said of a document that is not so of the one with that number is noticed. */
+static void
+store_matches__nothing_else(void **state)
+{
+	struct store *s = store_open(*state, NULL);
+
+	for (uint32_t ordinal = 0; ordinal < 250; ordinal++) {
+		struct pack_entry right, wrong;
+		uint64_t snapshot_id, table_id;
+		assert_int_equal(
+		    store_entry(s, 1, ordinal, &right, &snapshot_id, &table_id, NULL), ERR_OK);
+		assert_int_equal(store_matches(s, 1, &right, NULL), ERR_OK);
+		for (unsigned what = 0; what < 6; what++) {
+			wrong = right;
+			if (what == 0)
+				wrong.ordinal ^= 1;
+			else if (what == 1)
+				wrong.ordinal ^= 0x80000000u;
+			else if (what == 2)
+				wrong.size ^= 1;
+			else if (what == 3)
+				wrong.key.bytes[wrong.key.len - 1]++;
+			else if (what == 4)
+				wrong.digest[ordinal % DIGEST_LEN]++;
+			else
+				wrong.key.len--;
+			assert_int_equal(store_matches(s, 1, &wrong, NULL), ERR_ABSENT);
+		}
+	}
+	store_free(s);
 }
 
 static void
@@ -609,6 +641,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    STORE_TEST(store_matches__nothing_else),
 	    STORE_TEST(store_read__every_document),
 	    STORE_TEST(store_read__tiny_bounds),
 	    STORE_TEST(store_read__files_open),
