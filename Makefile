@@ -6,6 +6,7 @@
 #   make           build build/thinkback
 #   make check     unit tests, fuzz corpus, command and mount tests of this build, nothing installed
 #   make check-unit | check-fuzz | check-cli | check-mount | check-crash    one kind of them
+#   make check-valgrind        unit tests under valgrind; slow ones only when T names them
 #   make crash      kill, fail and cut the power at every single call, not at a sample of them
 #   make check-includes | check-headers | check-style | check-man | check-shell
 #   make check-cppcheck | check-analyzer | check-tidy     what cppcheck, gcc and clang-tidy see
@@ -135,6 +136,8 @@ check: $(B)/thinkback $(UNIT) $(FUZZ_REPLAY) $(HELPERS) $(BENCH_TOOLS) $(if $(SA
 	$(RUN) unit fuzz cli mount $(if $(SAN),,crash)
 check-unit: $(UNIT)
 	$(RUN) unit
+check-valgrind: $(UNIT)
+	$(RUN) valgrind
 check-fuzz: $(FUZZ_REPLAY)
 	$(RUN) fuzz
 check-cli: $(B)/thinkback
@@ -201,7 +204,7 @@ uninstall:
 	DOCDIR='$(DOCDIR)' SBINDIR='$(SBINDIR)' UNITDIR='$(UNITDIR)' SYSCONFDIR='$(SYSCONFDIR)' \
 	fs/install uninstall
 
-.PHONY: all check check-unit check-fuzz check-cli check-mount check-crash crash build-tests \
+.PHONY: all check check-unit check-valgrind check-fuzz check-cli check-mount check-crash crash build-tests \
 	check-includes check-headers check-style check-man check-shell check-cppcheck check-analyzer check-tidy \
 	fuzz bench bench-tools deps demo test format clean install uninstall
 .SECONDARY:

@@ -100,6 +100,7 @@ db_fail(const struct db *db, int rc, struct err *e)
 	}
 }
 
+#undef db_damaged
 int
 db_damaged(const struct db *db, struct err *e, const char *fmt, ...)
 {

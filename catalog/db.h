@@ -193,9 +193,14 @@ bool db_text(const struct db_query *q, int col, char *out, size_t room);
  */
 int db_append(struct db_query *q, int none, struct buf *out, struct err *e);
 
-/* db_damaged(db, e, fmt, ...): a text that says what is wrong in the file. Return ERR_CORRUPT. */
+/*
+ * db_damaged(db, e, fmt, ...):
+ * A text that says what is wrong in the file. Return ERR_CORRUPT, seen by every caller to be no
+ * success (err_failure).
+ */
 int db_damaged(const struct db *db, struct err *e, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+#define db_damaged(...) err_failure(db_damaged(__VA_ARGS__))
 
 /* db_need_transaction(db, e): ERR_OK inside db_begin and db_commit, else ERR_BUG. */
 int db_need_transaction(const struct db *db, struct err *e);

@@ -194,7 +194,7 @@ packs_unfinished_next(
     struct catalog *c, int64_t after, int64_t *id, int64_t *snapshot_id, struct err *e)
 {
 	struct db_query *q = db_query(c->db, UNFINISHED_SQL);
-	int64_t pack = 0, snapshot = 0;
+	int64_t pack, snapshot;
 	int rc;
 
 	db_bind_int(q, 1, after);

@@ -26,7 +26,7 @@ static int
 runs_read(struct db_query *q, int none, int64_t after, struct runs_run *out, struct err *e)
 {
 	struct runs_run r;
-	int64_t has_record = 0;
+	int64_t has_record;
 	int rc = db_step(q, e);
 
 	if (rc == ERR_OK &&

@@ -407,7 +407,7 @@ int
 snapshots_stamp(struct catalog *c, uint64_t *out, struct err *e)
 {
 	struct db_query *q = db_query(c->db, STAMP_SQL);
-	int64_t count = 0, newest = 0, sum = 0, lost = 0;
+	int64_t count, newest, sum, lost;
 	int rc = db_step(q, e);
 
 	if (rc == ERR_END ||

@@ -133,7 +133,7 @@ int
 snapshots_take_back(struct catalog *c, int64_t id, struct err *e)
 {
 	struct db_query *q = db_query(c->db, STATE_SQL);
-	int64_t table_id = 0, complete = 0;
+	int64_t table_id, complete;
 	int rc;
 
 	db_bind_int(q, 1, id);

@@ -137,7 +137,8 @@ forget_plan_settle(struct forget_plan *p, struct err *e)
 	char date[DATE_NAME];
 	size_t n = 0;
 
-	qsort(p->items, p->n, sizeof(*p->items), forget_by_name);
+	if (p->n > 0)
+		qsort(p->items, p->n, sizeof(*p->items), forget_by_name);
 	for (size_t i = 0; i < p->n; i++) {
 		const struct forget_item *item = &p->items[i];
 		if (n > 0 && item->snapshot.id == p->items[n - 1].snapshot.id)
