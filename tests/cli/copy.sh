@@ -1,6 +1,6 @@
 #!/bin/bash
-# A repository that is copied while snapshots are taken, in the order that thinkback(1) tells: the
-# databases first, packs/ behind them. The copy is a repository, also one to go on with.
+# A repository that is copied while snapshots are taken, in the order that thinkback-repository(7)
+# tells: the databases first, packs/ behind them. The copy is a repository, also one to go on with.
 # shellcheck source=tests/support/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 repository "$first"
@@ -12,7 +12,7 @@ databases() {
 	sqlite3 "$repo/queue.db" ".backup $copy/queue.db"
 }
 packs() {
-	rsync -a "$repo/packs" "$copy/"
+	rsync -a --delete "$repo/packs/" "$copy/packs/"
 }
 # of_copy ARGUMENTS...: the program on the copy.
 of_copy() {
@@ -60,3 +60,15 @@ of_copy --json list | jq -c 'del(.verified)' | grep -vF "$day3" >"$work/got"
 same <(grep -vF "$day3" "$work/two") "$work/got"
 expect 0 of_copy snapshot "$third"
 equal 6 "$(of_copy --json list | grep -cF "$day3")" 'snapshots of the third day'
+
+# What was collected meanwhile goes from the copy with the next one.
+expect 0 tb forget --keep-last 1 --gc
+mv "$copy" "$work/older"
+databases
+mv "$work/older/packs" "$copy/"
+packs
+tb --json list | jq -c 'del(.verified)' >"$work/last"
+of_copy --json list | jq -c 'del(.verified)' >"$work/got"
+same "$work/last" "$work/got"
+expect 0 of_copy check --read-data
+diff -r "$repo/packs" "$copy/packs" || fail 'other packs'

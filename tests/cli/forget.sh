@@ -1,6 +1,7 @@
 #!/bin/bash
 # forget, tag and gc: what is kept and why, in text and JSON; names and pins; refusals that change
 # nothing; the space that becomes free; archives that lie about for longer than their snapshots.
+# Promises: 2.
 # shellcheck source=tests/support/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 repository

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Several at once on one repository: two mounts with a worker each, writers beside them, several
 # writers, and a mount of a repository that cannot be written.
+# Promises: 1, 2.
 # shellcheck source=tests/mount/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 repository "$first" "$second"

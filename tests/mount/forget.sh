@@ -2,6 +2,7 @@
 # Snapshots are forgotten and collected under a mount that is being read: what is open is read to its
 # end, what is forgotten is absent, nothing is ever an input/output error, what stays keeps its inode
 # numbers, and the space becomes free.
+# Promises: 2.
 # shellcheck source=tests/mount/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 repository
