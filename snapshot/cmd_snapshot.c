@@ -237,6 +237,7 @@ job_run(struct snapshot *s, const struct job *job, struct err *e)
 		rc = err_set(e, ERR_ABSENT, "%s holds no table%s", job->path,
 		    s->options.n_only > 0 ? " that was asked for" : "");
 	s->taken = s->taken || result.tables > 0 || result.already;
+	s->result = NULL;
 	source_close(source);
 	return rc;
 }

@@ -38,10 +38,10 @@ int
 ahead_open(int fd, struct ahead **out, struct err *e)
 {
 	struct ahead *a = calloc(1, sizeof(*a));
-	int rc = a != NULL ? ERR_OK : err_nomem(e);
+	int rc = ERR_OK;
 
-	if (rc != ERR_OK)
-		return rc;
+	if (a == NULL)
+		return err_nomem(e);
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_cond_init(&a->room, NULL);
 	pthread_cond_init(&a->ready, NULL);
