@@ -224,6 +224,15 @@ db_run(struct db_query *q, int64_t *changes, struct err *e)
 	return rc == ERR_END ? ERR_OK : rc;
 }
 
+int
+db_found(struct db_query *q, struct err *e)
+{
+	int rc = db_step(q, e);
+
+	db_reset(q);
+	return rc == ERR_END ? ERR_ABSENT : rc;
+}
+
 int64_t
 db_last_id(const struct db *db)
 {

@@ -170,6 +170,9 @@ void db_reset(struct db_query *q);
  */
 int db_run(struct db_query *q, int64_t *changes, struct err *e);
 
+/* db_found(q, e): whether there is a row; resets. Return ERR_OK, ERR_ABSENT, or a failure. */
+int db_found(struct db_query *q, struct err *e);
+
 /* db_last_id(db): the number of the row inserted last by this connection. */
 int64_t db_last_id(const struct db *db);
 

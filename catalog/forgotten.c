@@ -190,25 +190,19 @@ int
 forgotten_date(struct catalog *c, int64_t table_id, int64_t date, struct err *e)
 {
 	struct db_query *q = db_query(c->db, DATE_SQL);
-	int rc;
 
 	db_bind_int(q, 1, table_id);
 	db_bind_int(q, 2, date);
-	rc = db_step(q, e);
-	db_reset(q);
-	return rc == ERR_END ? ERR_ABSENT : rc;
+	return db_found(q, e);
 }
 
 int
 forgotten_any(struct catalog *c, int64_t table_id, struct err *e)
 {
 	struct db_query *q = db_query(c->db, DATES_SQL);
-	int rc;
 
 	db_bind_int(q, 1, table_id);
-	rc = db_step(q, e);
-	db_reset(q);
-	return rc == ERR_END ? ERR_ABSENT : rc;
+	return db_found(q, e);
 }
 
 int

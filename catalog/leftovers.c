@@ -75,11 +75,8 @@ int
 leftovers_has(struct catalog *c, enum leftovers_kind kind, int64_t id, struct err *e)
 {
 	struct db_query *q = db_query(c->db, HAS_SQL);
-	int rc;
 
 	db_bind_text(q, 1, leftovers_name(kind));
 	db_bind_int(q, 2, id);
-	rc = db_step(q, e);
-	db_reset(q);
-	return rc == ERR_END ? ERR_ABSENT : rc;
+	return db_found(q, e);
 }

@@ -214,12 +214,9 @@ int
 packs_known(struct catalog *c, int64_t id, struct err *e)
 {
 	struct db_query *q = db_query(c->db, KNOWN_SQL);
-	int rc;
 
 	db_bind_int(q, 1, id);
-	rc = db_step(q, e);
-	db_reset(q);
-	return rc == ERR_END ? ERR_ABSENT : rc;
+	return db_found(q, e);
 }
 
 int

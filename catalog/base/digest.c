@@ -68,3 +68,15 @@ digest_document(struct digest *d, const void *data, size_t len, uint8_t out[DIGE
 	memcpy(out, full, DIGEST_LEN);
 	return ERR_OK;
 }
+
+int
+digest_whole(const void *data, size_t len, uint8_t out[DIGEST_FULL])
+{
+	struct digest *d = digest_create();
+	int rc = ERR_NOMEM;
+
+	if (d != NULL && digest_start(d) == ERR_OK && digest_update(d, data, len) == ERR_OK)
+		rc = digest_final(d, out);
+	digest_free(d);
+	return rc;
+}

@@ -37,4 +37,8 @@ int digest_start(struct digest *d);
 int digest_update(struct digest *d, const void *data, size_t len);
 int digest_final(struct digest *d, uint8_t out[DIGEST_FULL]);
 
+/* digest_whole(data, len, out): the same of ${len} bytes at once. ERR_OK or ERR_NOMEM. Any thread.
+ */
+int digest_whole(const void *data, size_t len, uint8_t out[DIGEST_FULL]);
+
 #endif

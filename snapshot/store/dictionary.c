@@ -192,20 +192,17 @@ file_encode(uint64_t id, uint64_t table_id, const void *bytes, size_t len, struc
 {
 	uint8_t header[DICTIONARY_HEADER] = {0};
 	uint8_t full[DIGEST_FULL];
-	struct digest *d = digest_create();
-	int rc = ERR_NOMEM;
 
 	memcpy(header, DICTIONARY_MAGIC, DICTIONARY_MAGIC_LEN);
 	bytes_put32(header + FIELD_VERSION, DICTIONARY_FORMAT_VERSION);
 	bytes_put64(header + FIELD_ID, id);
 	bytes_put64(header + FIELD_TABLE, table_id);
 	bytes_put32(header + FIELD_LEN, (uint32_t)len);
-	if (d != NULL && buf_append(out, header, sizeof(header)) == ERR_OK &&
-	    buf_append(out, bytes, len) == ERR_OK && digest_start(d) == ERR_OK &&
-	    digest_update(d, out->data, out->len) == ERR_OK && digest_final(d, full) == ERR_OK)
-		rc = buf_append(out, full, sizeof(full));
-	digest_free(d);
-	return rc;
+	if (buf_append(out, header, sizeof(header)) != ERR_OK ||
+	    buf_append(out, bytes, len) != ERR_OK ||
+	    digest_whole(out->data, out->len, full) != ERR_OK)
+		return ERR_NOMEM;
+	return buf_append(out, full, sizeof(full));
 }
 
 /* Write the dictionary's file and hand it to ${place}. */
@@ -213,7 +210,6 @@ static int
 file_write_dictionary(int packsfd, uint64_t id, uint64_t table_id, const void *bytes, size_t len,
     int (*place)(struct packfile_writer *w, struct err *e), struct err *e)
 {
-	struct packfile_writer *w;
 	struct buf file = {0};
 	int rc = dictionary_check(bytes, len);
 
@@ -225,14 +221,7 @@ file_write_dictionary(int packsfd, uint64_t id, uint64_t table_id, const void *b
 	if (rc != ERR_OK)
 		err_nomem(e);
 	else
-		rc = packfile_create(packsfd, PACKFILE_DICTIONARY, id, &w, e);
-	if (rc == ERR_OK) {
-		rc = packfile_append(w, file.data, file.len, e);
-		if (rc == ERR_OK)
-			rc = place(w, e);
-		else
-			packfile_abort(w);
-	}
+		rc = packfile_save(packsfd, PACKFILE_DICTIONARY, id, file.data, file.len, place, e);
 	buf_finish(&file);
 	return rc;
 }
@@ -259,15 +248,11 @@ file_digest_check(const struct buf *file, const char **why)
 {
 	size_t len = file->len - DIGEST_FULL;
 	uint8_t full[DIGEST_FULL];
-	struct digest *d = digest_create();
-	int rc = ERR_NOMEM;
 
-	if (d != NULL && digest_start(d) == ERR_OK && digest_update(d, file->data, len) == ERR_OK &&
-	    digest_final(d, full) == ERR_OK)
-		rc = memcmp(full, file->data + len, DIGEST_FULL) == 0 ? ERR_OK : ERR_CORRUPT;
-	digest_free(d);
 	*why = "its checksum is wrong";
-	return rc;
+	if (digest_whole(file->data, len, full) != ERR_OK)
+		return ERR_NOMEM;
+	return memcmp(full, file->data + len, DIGEST_FULL) == 0 ? ERR_OK : ERR_CORRUPT;
 }
 
 /* Judge the bytes of a whole file, of at least header and digest. */

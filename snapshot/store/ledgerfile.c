@@ -133,18 +133,6 @@ ledgerfile_tags_fit(const uint8_t *p, size_t len)
 	return true;
 }
 
-static int
-ledgerfile_digest(const uint8_t *data, size_t len, uint8_t out[DIGEST_FULL])
-{
-	struct digest *d = digest_create();
-	int rc = ERR_NOMEM;
-
-	if (d != NULL && digest_start(d) == ERR_OK && digest_update(d, data, len) == ERR_OK)
-		rc = digest_final(d, out);
-	digest_free(d);
-	return rc;
-}
-
 int
 ledgerfile_check(const uint8_t *data, size_t len, const char **why)
 {
@@ -163,7 +151,7 @@ ledgerfile_check(const uint8_t *data, size_t len, const char **why)
 	    (bytes_get32(data + FIELD_FLAGS) & LEDGERFILE_FLAGS_REQUIRED) != 0)
 		return ERR_VERSION;
 	len -= DIGEST_FULL;
-	if (ledgerfile_digest(data, len, full) != ERR_OK)
+	if (digest_whole(data, len, full) != ERR_OK)
 		return ERR_NOMEM;
 	*why = "its checksum is wrong";
 	if (memcmp(full, data + len, DIGEST_FULL) != 0)
@@ -202,14 +190,13 @@ ledgerfile_encode(const struct ledgerfile *l, struct buf *out)
 	    buf_append(out, l->dates.data, l->dates.len) != ERR_OK ||
 	    buf_append(out, l->tags.data, l->tags.len) != ERR_OK)
 		return ERR_NOMEM;
-	rc = ledgerfile_digest(out->data, out->len, full);
+	rc = digest_whole(out->data, out->len, full);
 	return rc == ERR_OK ? buf_append(out, full, sizeof(full)) : rc;
 }
 
 int
 ledgerfile_save(int packsfd, const struct ledgerfile *l, struct err *e)
 {
-	struct packfile_writer *w;
 	struct buf file = {0};
 	int rc = ledgerfile_encode(l, &file);
 
@@ -218,14 +205,8 @@ ledgerfile_save(int packsfd, const struct ledgerfile *l, struct err *e)
 	else if (file.len > LEDGERFILE_MAX)
 		rc = err_set(e, ERR_LIMIT, "the ledger would have over %u bytes", LEDGERFILE_MAX);
 	else
-		rc = packfile_create(packsfd, PACKFILE_LEDGER, LEDGERFILE_ID, &w, e);
-	if (rc == ERR_OK) {
-		rc = packfile_append(w, file.data, file.len, e);
-		if (rc == ERR_OK)
-			rc = packfile_stage(w, e);
-		else
-			packfile_abort(w);
-	}
+		rc = packfile_save(packsfd, PACKFILE_LEDGER, LEDGERFILE_ID, file.data, file.len,
+		    packfile_stage, e);
 	buf_finish(&file);
 	return rc == ERR_OK ? packfile_replace(packsfd, PACKFILE_LEDGER, LEDGERFILE_ID, e) : rc;
 }

@@ -17,20 +17,6 @@
 #define MARKER_DIGEST_AT 40u
 #define MARKER_FLAGS_REQUIRED 0x0000ffffu /* who does not know one must not read on */
 
-static int
-marker_digest(const uint8_t *data, uint8_t out[DIGEST_FULL])
-{
-	struct digest *d = digest_create();
-	int rc = d != NULL ? digest_start(d) : ERR_NOMEM;
-
-	if (rc == ERR_OK)
-		rc = digest_update(d, data, MARKER_DIGEST_AT);
-	if (rc == ERR_OK)
-		rc = digest_final(d, out);
-	digest_free(d);
-	return rc;
-}
-
 int
 marker_decode(const uint8_t *data, size_t len, struct marker *out, const char **why)
 {
@@ -50,7 +36,7 @@ marker_decode(const uint8_t *data, size_t len, struct marker *out, const char **
 	*why = "it has another length than it should";
 	if (len != MARKER_LEN)
 		return ERR_CORRUPT;
-	if (marker_digest(data, digest) != ERR_OK)
+	if (digest_whole(data, MARKER_DIGEST_AT, digest) != ERR_OK)
 		return ERR_NOMEM;
 	*why = "its checksum is wrong";
 	if (memcmp(digest, data + MARKER_DIGEST_AT, DIGEST_FULL) != 0)
@@ -68,7 +54,6 @@ marker_decode(const uint8_t *data, size_t len, struct marker *out, const char **
 int
 marker_save(int packsfd, const struct marker *m, struct err *e)
 {
-	struct packfile_writer *w;
 	uint8_t raw[MARKER_LEN];
 	int rc;
 
@@ -78,17 +63,10 @@ marker_save(int packsfd, const struct marker *m, struct err *e)
 	bytes_put64(raw + 16, m->snapshot_id);
 	bytes_put64(raw + 24, m->table_id);
 	bytes_put64(raw + 32, (uint64_t)m->date);
-	if (marker_digest(raw, raw + MARKER_DIGEST_AT) != ERR_OK)
+	if (digest_whole(raw, MARKER_DIGEST_AT, raw + MARKER_DIGEST_AT) != ERR_OK)
 		return err_nomem(e);
-	rc = packfile_create(packsfd, PACKFILE_MARKER, m->snapshot_id, &w, e);
-	if (rc != ERR_OK)
-		return rc;
-	rc = packfile_append(w, raw, sizeof(raw), e);
-	if (rc != ERR_OK) {
-		packfile_abort(w);
-		return rc;
-	}
-	rc = packfile_commit(w, e);
+	rc = packfile_save(
+	    packsfd, PACKFILE_MARKER, m->snapshot_id, raw, sizeof(raw), packfile_commit, e);
 	return rc == ERR_EXISTS ? ERR_OK : rc;
 }
 

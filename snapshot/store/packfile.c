@@ -323,6 +323,22 @@ packfile_abort(struct packfile_writer *w)
 	packfile_writer_free(w);
 }
 
+int
+packfile_save(int packsfd, enum packfile_kind kind, uint64_t id, const void *data, size_t len,
+    int (*place)(struct packfile_writer *w, struct err *e), struct err *e)
+{
+	struct packfile_writer *w;
+	int rc = packfile_create(packsfd, kind, id, &w, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	rc = packfile_append(w, data, len, e);
+	if (rc == ERR_OK)
+		return place(w, e);
+	packfile_abort(w);
+	return rc;
+}
+
 /* ---- reading ---- */
 
 int

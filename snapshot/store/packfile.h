@@ -79,6 +79,14 @@ int packfile_commit(struct packfile_writer *w, struct err *e);
 int packfile_stage(struct packfile_writer *w, struct err *e);
 int packfile_replace(int packsfd, enum packfile_kind kind, uint64_t id, struct err *e);
 
+/*
+ * packfile_save(packsfd, kind, id, data, len, place, e):
+ * Write a file of these bytes and hand it to ${place}, packfile_commit or packfile_stage. Return as
+ * that, or a failure: then nothing is left behind.
+ */
+int packfile_save(int packsfd, enum packfile_kind kind, uint64_t id, const void *data, size_t len,
+    int (*place)(struct packfile_writer *w, struct err *e), struct err *e);
+
 /* packfile_abort(w): throw the file away and free ${w}, which may be NULL. */
 void packfile_abort(struct packfile_writer *w);
 

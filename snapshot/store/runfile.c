@@ -36,19 +36,6 @@ runfile_finish(struct runfile *r)
 	*r = (struct runfile){0};
 }
 
-/* The SHA-256 of ${len} bytes. ERR_OK or ERR_NOMEM. */
-static int
-runfile_digest(const void *data, size_t len, uint8_t out[DIGEST_FULL])
-{
-	struct digest *d = digest_create();
-	int rc = ERR_NOMEM;
-
-	if (d != NULL && digest_start(d) == ERR_OK && digest_update(d, data, len) == ERR_OK)
-		rc = digest_final(d, out);
-	digest_free(d);
-	return rc;
-}
-
 /* ---- writing ---- */
 
 /* Put header, texts and digest together in ${out}. */
@@ -69,14 +56,13 @@ runfile_encode(const struct runfile *r, struct buf *out)
 	    buf_append(out, r->source.data, r->source.len) != ERR_OK ||
 	    buf_append(out, r->record.data, r->record.len) != ERR_OK)
 		return ERR_NOMEM;
-	rc = runfile_digest(out->data, out->len, full);
+	rc = digest_whole(out->data, out->len, full);
 	return rc == ERR_OK ? buf_append(out, full, sizeof(full)) : rc;
 }
 
 int
 runfile_save(int packsfd, const struct runfile *r, struct err *e)
 {
-	struct packfile_writer *w;
 	struct buf file = {0};
 	int rc;
 
@@ -89,14 +75,8 @@ runfile_save(int packsfd, const struct runfile *r, struct err *e)
 	if (rc != ERR_OK)
 		err_nomem(e);
 	else
-		rc = packfile_create(packsfd, PACKFILE_RUN, r->id, &w, e);
-	if (rc == ERR_OK) {
-		rc = packfile_append(w, file.data, file.len, e);
-		if (rc == ERR_OK)
-			rc = packfile_commit(w, e);
-		else
-			packfile_abort(w);
-	}
+		rc = packfile_save(
+		    packsfd, PACKFILE_RUN, r->id, file.data, file.len, packfile_commit, e);
 	buf_finish(&file);
 	return rc;
 }
@@ -117,7 +97,7 @@ runfile_check(const struct buf *file, uint64_t id, const char **why)
 	if (bytes_get32(p + FIELD_VERSION) > RUNFILE_FORMAT_VERSION ||
 	    (bytes_get32(p + FIELD_FLAGS) & RUNFILE_FLAGS_REQUIRED) != 0)
 		return ERR_VERSION;
-	if (runfile_digest(p, len, full) != ERR_OK)
+	if (digest_whole(p, len, full) != ERR_OK)
 		return ERR_NOMEM;
 	*why = "its checksum is wrong";
 	if (memcmp(full, p + len, DIGEST_FULL) != 0)
