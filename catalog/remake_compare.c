@@ -73,7 +73,7 @@ static const char VERSIONS_COMPARE_SQL[] =
     " LEFT JOIN main.versions n ON n.table_id = o.table_id AND n.key = o.key AND n.born = o.born"
     " WHERE o.born NOT IN " UNFINISHED " AND (n.key IS NULL OR n.died <> " DIED
     "  OR n.pack_id <> o.pack_id OR n.ordinal <> o.ordinal OR n.size <> o.size"
-    "  OR n.digest <> o.digest)";
+    "  OR n.digest <> o.digest OR n.lost <> o.lost)";
 static const char VERSIONS_MISSING_SQL[] =
     "SELECT 'version ' || hex(n.key) || ' of table ' || n.table_id || ', born in snapshot ' ||"
     " n.born || ', is missing' FROM main.versions n WHERE NOT EXISTS (SELECT 1 FROM old.versions o"

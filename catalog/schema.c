@@ -7,8 +7,9 @@
  * - Numbers that name something for ever (packs are part of inode numbers) are AUTOINCREMENT, which
  *   alone promises that the number of a deleted row is not given out again.
  * - versions is by far the largest table. It is WITHOUT ROWID in key order, so that a listing is
- * one range of the file; it has no other index, and no foreign keys, whose checks would cost a
- * lookup for each row written and a scan of it for each pack deleted.
+ * one range of the file; it has no other index (but for one of what is lost, which is empty), and
+ * no foreign keys, whose checks would cost a lookup for each row written and a scan of it for each
+ * pack deleted.
  * - Every other foreign key has an index that begins with it.
  */
 #include "catalog/schema.h"
@@ -185,6 +186,25 @@ static const char CATALOG_FORGOTTEN[] =
     " JOIN databases d ON d.id = t.database_id JOIN runs r ON r.id = s.run_id"
     " ORDER BY s.id;";
 
+/*
+ * A version whose document damage has taken keeps its row (lost 1, or 2 while a file that has the
+ * document again is on its way to its place), so that it goes on ending the one before it and is
+ * ended by the next; nothing shows it.
+ */
+static const char CATALOG_LOST_VERSIONS[] =
+    "ALTER TABLE versions ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX versions_lost ON versions (pack_id) WHERE lost > 0;"
+
+    "DROP VIEW version_list;"
+    "CREATE VIEW version_list AS"
+    " SELECT d.name AS \"database\", t.name AS \"table\", CAST(v.key AS TEXT) AS key,"
+    "  strftime('%Y-%m-%dT%H-%M-%SZ', b.date, 'unixepoch') AS born,"
+    "  strftime('%Y-%m-%dT%H-%M-%SZ', e.date, 'unixepoch') AS died,"
+    "  v.pack_id, v.ordinal, v.size, lower(hex(v.digest)) AS digest, v.lost"
+    " FROM versions v JOIN tables t ON t.id = v.table_id"
+    " JOIN databases d ON d.id = t.database_id"
+    " JOIN snapshots b ON b.id = v.born LEFT JOIN snapshots e ON e.id = v.died;";
+
 static const char QUEUE_RESTORES[] =
     "CREATE TABLE restores ("
     "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
@@ -250,7 +270,8 @@ static const char QUEUE_REPLACED[] =
 static const char CATALOG_RECORDS[] = "ALTER TABLE runs ADD COLUMN record TEXT;";
 
 static const struct db_step CATALOG_STEPS[] = {{1, CATALOG_SNAPSHOTS}, {1, CATALOG_PACKS},
-    {1, CATALOG_VIEWS}, {2, CATALOG_RECORDS}, {3, CATALOG_LOST}, {4, CATALOG_FORGOTTEN}};
+    {1, CATALOG_VIEWS}, {2, CATALOG_RECORDS}, {3, CATALOG_LOST}, {4, CATALOG_FORGOTTEN},
+    {5, CATALOG_LOST_VERSIONS}};
 static const struct db_step QUEUE_STEPS[] = {
     {1, QUEUE_RESTORES}, {1, QUEUE_VIEWS}, {2, QUEUE_REPLACED}};
 
@@ -262,7 +283,7 @@ schema_catalog(void)
 	    .application_id = 0x54426361, /* "TBca" */
 	    .steps = CATALOG_STEPS,
 	    .n_steps = COUNT(CATALOG_STEPS),
-	    .version = 4,
+	    .version = 5,
 	};
 
 	return &schema;

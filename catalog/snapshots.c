@@ -39,6 +39,25 @@ static const char COMPLETE_SQL[] =
     " AND primary_key IS NOT NULL AND config IS NOT NULL"
     " AND shards = (SELECT count(*) FROM shards h"
     "  WHERE h.snapshot_id = snapshots.id AND h.number < snapshots.shards)";
+/* All versions of a pack are born in its snapshot, so only their ends are looked at. */
+static const char COUNT_LOST_SQL[] =
+    "UPDATE snapshots AS s SET lost = lost + ?2 * l.n, documents = documents - ?2 * l.n,"
+    "  bytes = bytes - ?2 * l.size FROM"
+    " (SELECT h.id, count(*) AS n, sum(v.size) AS size FROM packs p"
+    "  JOIN snapshots h ON h.table_id = p.table_id AND h.complete = 1 AND h.forgotten = 0"
+    "   AND h.id >= p.snapshot_id"
+    "  JOIN versions v ON v.lost > 0 AND v.pack_id = p.id AND v.died > h.id"
+    "  WHERE p.id = ?1 GROUP BY h.id) AS l WHERE s.id = l.id";
+static const char COUNT_LOST_SHARDS_SQL[] =
+    "UPDATE shards AS s SET documents = documents - ?2 * l.n, bytes = bytes - ?2 * l.size FROM"
+    " (SELECT h.id, r.number, count(*) AS n, sum(v.size) AS size FROM packs p"
+    "  JOIN snapshots h ON h.table_id = p.table_id AND h.complete = 1 AND h.forgotten = 0"
+    "   AND h.id >= p.snapshot_id"
+    "  JOIN shards r ON r.snapshot_id = h.id"
+    "  JOIN versions v ON v.lost > 0 AND v.pack_id = p.id AND v.died > h.id AND v.key >= r.lower"
+    "    AND (length(r.upper) = 0 OR v.key < r.upper)"
+    "  WHERE p.id = ?1 GROUP BY h.id, r.number) AS l"
+    " WHERE s.snapshot_id = l.id AND s.number = l.number";
 static const char STORED_SQL[] =
     "UPDATE snapshots SET (stored_bytes, deleted) ="
     " (SELECT coalesce(sum(p.bytes), 0), coalesce(sum(p.deletions), 0) FROM packs p"
@@ -315,6 +334,27 @@ snapshots_stored(struct catalog *c, int64_t id, struct err *e)
 	q = db_query(c->db, STORED_SQL);
 	db_bind_int(q, 1, id);
 	return db_run(q, NULL, e);
+}
+
+/* Carry out one of the two statements of snapshots_count_lost. */
+static int
+snapshots_count(struct catalog *c, const char *sql, int64_t pack_id, bool back, struct err *e)
+{
+	struct db_query *q = db_query(c->db, sql);
+
+	db_bind_int(q, 1, pack_id);
+	db_bind_int(q, 2, back ? -1 : 1);
+	return db_run(q, NULL, e);
+}
+
+int
+snapshots_count_lost(struct catalog *c, int64_t pack_id, bool back, struct err *e)
+{
+	int rc = db_need_transaction(c->db, e);
+
+	if (rc == ERR_OK)
+		rc = snapshots_count(c, COUNT_LOST_SQL, pack_id, back, e);
+	return rc == ERR_OK ? snapshots_count(c, COUNT_LOST_SHARDS_SQL, pack_id, back, e) : rc;
 }
 
 int

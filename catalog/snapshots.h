@@ -189,6 +189,16 @@ int snapshots_recount(struct catalog *c, int64_t id, int64_t changed, struct err
 int snapshots_stored(struct catalog *c, int64_t id, struct err *e);
 
 /*
+ * snapshots_count_lost(c, pack_id, back, e):
+ * Take the versions that are lost and were in that pack out of the counts (documents, bytes, also
+ * of shards) of the snapshots between their birth and their end that are not forgotten, and count
+ * them there as lost; or, ${back}, the other way round. Around a change of which ones are lost it
+ * is called twice: first to give back, then to take out. Needs a transaction. Return ERR_OK or a
+ * failure.
+ */
+int snapshots_count_lost(struct catalog *c, int64_t pack_id, bool back, struct err *e);
+
+/*
  * snapshots_verified(c, id, date, e):
  * Record that check found the snapshot whole at ${date}. ERR_WRONG_STATE when it is not there.
  */

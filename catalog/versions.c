@@ -7,12 +7,16 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define VERSION_COLUMNS "key, born, died, pack_id, ordinal, size, digest"
+#define VERSION_COLUMNS "key, born, died, pack_id, ordinal, size, digest, lost"
 
 static const char FIND_SQL[] = "SELECT " VERSION_COLUMNS " FROM versions"
 			       " WHERE table_id = ?1 AND key = ?2 AND born <= ?3 AND died > ?3"
-			       " ORDER BY born DESC LIMIT 1";
+			       " AND lost = 0 ORDER BY born DESC LIMIT 1";
 static const char PAGE_SQL[] =
+    "SELECT " VERSION_COLUMNS " FROM versions"
+    " WHERE table_id = ?1 AND key >= ?2 AND key < ?3 AND born <= ?4 AND died > ?4 AND lost = 0"
+    " ORDER BY key LIMIT ?5";
+static const char ALIVE_SQL[] =
     "SELECT " VERSION_COLUMNS " FROM versions"
     " WHERE table_id = ?1 AND key >= ?2 AND key < ?3 AND born <= ?4 AND died > ?4"
     " ORDER BY key LIMIT ?5";
@@ -25,6 +29,7 @@ static const char TOUCHED_SQL[] =
 static const char SAME_SQL[] =
     "SELECT " VERSION_COLUMNS " FROM tables t CROSS JOIN versions v ON v.table_id = t.id"
     " WHERE v.key = ?1 AND v.size = ?2 AND v.digest = ?3 AND v.pack_id > ?4 AND v.pack_id <> ?5"
+    "  AND v.lost = 0"
     " ORDER BY v.pack_id LIMIT 1";
 static const char BORN_SQL[] = "SELECT " VERSION_COLUMNS " FROM versions"
 			       " WHERE table_id = ?1 AND key = ?2 AND born = ?3";
@@ -39,13 +44,28 @@ static const char DELETE_SQL[] =
 static const char EXTEND_SQL[] =
     "UPDATE versions SET died = ?4 WHERE table_id = ?1 AND key = ?2 AND born = ?3 AND died < ?4";
 static const char INSERT_SQL[] = "INSERT INTO versions"
-				 " (table_id, key, born, died, pack_id, ordinal, size, digest)"
-				 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+				 " (table_id, key, born, died, pack_id, ordinal, size, digest,"
+				 "  lost) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 static const char CLOSE_SQL[] = "UPDATE versions SET died = ?4"
 				" WHERE table_id = ?1 AND key = ?2 AND born = ?3"
 				" AND died = 9223372036854775807";
-static const char COUNT_SQL[] = "SELECT count(*) FROM versions WHERE table_id = ?1";
-static const char COUNT_ALL_SQL[] = "SELECT count(*) FROM versions";
+static const char COUNT_SQL[] = "SELECT count(*) FROM versions WHERE table_id = ?1 AND lost <> 1";
+static const char COUNT_ALL_SQL[] =
+    "SELECT (SELECT count(*) FROM versions)"
+    " - (SELECT count(*) FROM versions WHERE lost > 0 AND lost = 1)";
+static const char LOSE_SQL[] =
+    "UPDATE versions SET lost = 1 WHERE table_id = ?1 AND key = ?2 AND born = ?3";
+static const char REGAIN_SQL[] =
+    "UPDATE versions SET lost = 2 WHERE table_id = ?1 AND key = ?2 AND born = ?3 AND lost > 0";
+static const char REGAINED_SQL[] =
+    "UPDATE versions SET lost = 0 WHERE lost > 0 AND lost = 2 AND pack_id = ?1";
+static const char LOST_NEXT_SQL[] =
+    "SELECT " VERSION_COLUMNS " FROM versions"
+    " WHERE lost > 0 AND pack_id = ?1 AND table_id = ?2 AND key > ?3 ORDER BY key LIMIT 1";
+static const char LOST_PACK_SQL[] =
+    "SELECT pack_id FROM versions WHERE lost > 0 AND pack_id > ?1 ORDER BY pack_id LIMIT 1";
+static const char LOST_COUNT_SQL[] =
+    "SELECT count(*) FROM versions WHERE lost > 0 AND pack_id = ?1";
 
 /* ---- rows ---- */
 
@@ -55,17 +75,20 @@ versions_row(const struct db_query *q, struct versions_version *v, struct err *e
 {
 	const uint8_t *digest;
 	uint64_t ordinal, size;
+	int64_t lost;
 	size_t len;
 
 	if (!catalog_key(q, 0, 1, &v->key) || !db_int(q, 1, 1, INT64_MAX - 1, &v->born) ||
 	    !db_int(q, 2, v->born + 1, VERSIONS_ALIVE, &v->died) ||
 	    !db_int(q, 3, 1, PACKS_ID_MAX - 1, &v->pack_id) ||
 	    !db_count(q, 4, UINT32_MAX, &ordinal) || !db_count(q, 5, UINT32_MAX, &size) ||
-	    !db_bytes(q, 6, DIGEST_LEN, &digest, &len) || len != DIGEST_LEN)
+	    !db_bytes(q, 6, DIGEST_LEN, &digest, &len) || len != DIGEST_LEN ||
+	    !db_int(q, 7, 0, 2, &lost))
 		return db_damaged(q->db, e, "a row of versions has values out of range");
 	v->ordinal = (uint32_t)ordinal;
 	v->size = (uint32_t)size;
 	memcpy(v->digest, digest, DIGEST_LEN);
+	v->lost = lost > 0;
 	return ERR_OK;
 }
 
@@ -204,6 +227,15 @@ versions_page(struct catalog *c, int64_t table_id, int64_t snapshot_id, const st
 }
 
 int
+versions_alive(struct catalog *c, int64_t table_id, int64_t snapshot_id, const struct key *after,
+    bool inclusive, const struct key *upper, struct versions_version *out, size_t room, size_t *got,
+    struct err *e)
+{
+	return versions_range(
+	    c, ALIVE_SQL, table_id, snapshot_id, after, inclusive, upper, out, room, got, e);
+}
+
+int
 versions_touched(struct catalog *c, int64_t table_id, int64_t snapshot_id, const struct key *after,
     bool inclusive, const struct key *upper, struct versions_version *out, size_t room, size_t *got,
     struct err *e)
@@ -241,6 +273,50 @@ versions_count(struct catalog *c, int64_t table_id, uint64_t *out, struct err *e
 	return rc;
 }
 
+/* ---- what is lost ---- */
+
+int
+versions_lost_next(struct catalog *c, int64_t pack_id, int64_t table_id, const struct key *after,
+    struct versions_version *out, struct err *e)
+{
+	struct db_query *q = db_query(c->db, LOST_NEXT_SQL);
+	int rc;
+
+	db_bind_int(q, 1, pack_id);
+	db_bind_int(q, 2, table_id);
+	catalog_bind_key(q, 3, after);
+	rc = versions_one(q, out, e);
+	return rc == ERR_ABSENT ? ERR_END : rc;
+}
+
+int
+versions_lost_pack(struct catalog *c, int64_t after, int64_t *out, struct err *e)
+{
+	struct db_query *q = db_query(c->db, LOST_PACK_SQL);
+	int rc;
+
+	db_bind_int(q, 1, after);
+	rc = db_step(q, e);
+	if (rc == ERR_OK && !(db_int(q, 0, 1, PACKS_ID_MAX - 1, out) && *out > after))
+		rc = db_damaged(c->db, e, "a row of versions has values out of range");
+	db_reset(q);
+	return rc;
+}
+
+int
+versions_lost_count(struct catalog *c, int64_t pack_id, uint64_t *out, struct err *e)
+{
+	struct db_query *q = db_query(c->db, LOST_COUNT_SQL);
+	int rc;
+
+	db_bind_int(q, 1, pack_id);
+	rc = db_step(q, e);
+	if (rc == ERR_END || (rc == ERR_OK && !db_count(q, 0, INT64_MAX, out)))
+		rc = db_damaged(c->db, e, "versions cannot be counted");
+	db_reset(q);
+	return rc;
+}
+
 /* ---- writing ---- */
 
 int
@@ -265,6 +341,7 @@ versions_insert(
 	db_bind_int(q, 6, v->ordinal);
 	db_bind_int(q, 7, v->size);
 	db_bind_bytes(q, 8, v->digest, DIGEST_LEN);
+	db_bind_int(q, 9, v->lost);
 	return db_run(q, NULL, e);
 }
 
@@ -312,4 +389,31 @@ versions_extend(struct catalog *c, int64_t table_id, const struct key *key, int6
     int64_t died, struct err *e)
 {
 	return versions_change(c, EXTEND_SQL, table_id, key, born, died, e);
+}
+
+int
+versions_lose(
+    struct catalog *c, int64_t table_id, const struct key *key, int64_t born, struct err *e)
+{
+	return versions_change(c, LOSE_SQL, table_id, key, born, 0, e);
+}
+
+int
+versions_regain(
+    struct catalog *c, int64_t table_id, const struct key *key, int64_t born, struct err *e)
+{
+	return versions_change(c, REGAIN_SQL, table_id, key, born, 0, e);
+}
+
+int
+versions_regained(struct catalog *c, int64_t pack_id, struct err *e)
+{
+	struct db_query *q;
+	int rc = db_need_transaction(c->db, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	q = db_query(c->db, REGAINED_SQL);
+	db_bind_int(q, 1, pack_id);
+	return db_run(q, NULL, e);
 }

@@ -1,7 +1,10 @@
 /*
  * Versions in the catalogue: one document over a span of snapshots. A version is visible in
  * snapshot S of its table when born <= S < died. (pack_id, ordinal) is where it is stored and names
- * it for ever: no two versions share it, and it survives gc and rebuild. Threads as in catalog.h.
+ * it for ever: no two versions share it, and it survives gc and rebuild.
+ *
+ * A version whose document damage has taken is lost: it is never visible, but stays between those
+ * before and behind it, so that none of them is shown in its place. Threads as in catalog.h.
  */
 #ifndef THINKBACK_CATALOG_VERSIONS_H
 #define THINKBACK_CATALOG_VERSIONS_H
@@ -22,6 +25,7 @@ struct versions_version {
 	uint32_t ordinal;           /* its number in that pack */
 	uint32_t size;              /* canonical bytes, without a newline */
 	uint8_t digest[DIGEST_LEN]; /* of the canonical bytes */
+	bool lost;                  /* the document is not stored any more */
 };
 
 /*
@@ -43,8 +47,17 @@ int versions_page(struct catalog *c, int64_t table_id, int64_t snapshot_id, cons
     struct err *e);
 
 /*
+ * versions_alive(c, table_id, snapshot_id, after, inclusive, upper, out, room, got, e):
+ * As versions_page, also of versions that are lost: the keys that the snapshot had.
+ */
+int versions_alive(struct catalog *c, int64_t table_id, int64_t snapshot_id,
+    const struct key *after, bool inclusive, const struct key *upper, struct versions_version *out,
+    size_t room, size_t *got, struct err *e);
+
+/*
  * versions_born(c, table_id, key, born, out, e):
- * The version of ${key} born in that snapshot. Return ERR_OK, ERR_ABSENT (no text) or a failure.
+ * The version of ${key} born in that snapshot, lost or not. Return ERR_OK, ERR_ABSENT (no text) or
+ * a failure.
  */
 int versions_born(struct catalog *c, int64_t table_id, const struct key *key, int64_t born,
     struct versions_version *out, struct err *e);
@@ -52,7 +65,7 @@ int versions_born(struct catalog *c, int64_t table_id, const struct key *key, in
 /*
  * versions_touched(c, table_id, snapshot_id, after, inclusive, upper, out, room, got, e):
  * As versions_page, of the keys of which the snapshot's packs have a line: the version born in it,
- * or, when there is none, the one that ended in it.
+ * or, when there is none, the one that ended in it; lost or not.
  */
 int versions_touched(struct catalog *c, int64_t table_id, int64_t snapshot_id,
     const struct key *after, bool inclusive, const struct key *upper, struct versions_version *out,
@@ -60,16 +73,16 @@ int versions_touched(struct catalog *c, int64_t table_id, int64_t snapshot_id,
 
 /*
  * versions_same(c, v, after, out, e):
- * Another version with the key, size and digest of ${v}, of any table, in a pack with a number over
- * ${after} that is not v->pack_id. Return ERR_OK, ERR_ABSENT (no text) or a failure.
+ * Another version with the key, size and digest of ${v}, of any table and not lost, in a pack with
+ * a number over ${after} that is not v->pack_id. Return ERR_OK, ERR_ABSENT (no text) or a failure.
  */
 int versions_same(struct catalog *c, const struct versions_version *v, int64_t after,
     struct versions_version *out, struct err *e);
 
 /*
  * versions_before(c, table_id, key, born, out, e), versions_after(c, table_id, key, born, out, e):
- * The last version of ${key} born before ${born}, the first born after it; ended or not. Return
- * ERR_OK, ERR_ABSENT (no text) or a failure.
+ * The last version of ${key} born before ${born}, the first born after it; ended or not, lost or
+ * not. Return ERR_OK, ERR_ABSENT (no text) or a failure.
  */
 int versions_before(struct catalog *c, int64_t table_id, const struct key *key, int64_t born,
     struct versions_version *out, struct err *e);
@@ -102,8 +115,42 @@ int versions_delete(
 int versions_extend(struct catalog *c, int64_t table_id, const struct key *key, int64_t born,
     int64_t died, struct err *e);
 
-/* versions_count(c, table_id, out, e): the number of versions of a table, all spans; 0 for all
- * tables. */
+/* versions_count(c, table_id, out, e): the number of versions of a table that packs hold, all
+ * spans; 0 for all tables. */
 int versions_count(struct catalog *c, int64_t table_id, uint64_t *out, struct err *e);
+
+/*
+ * versions_lose(c, table_id, key, born, e), versions_regain(c, table_id, key, born, e):
+ * Say of the version of ${key} born in ${born} that it is lost; that one which is lost is in the
+ * file that will replace its pack (leftovers.h), until when it stays lost. The counts of snapshots
+ * are left to the caller (snapshots_count_lost). Need a transaction. Return ERR_OK, ERR_ABSENT (no
+ * text) when there is none, or a failure.
+ */
+int versions_lose(
+    struct catalog *c, int64_t table_id, const struct key *key, int64_t born, struct err *e);
+int versions_regain(
+    struct catalog *c, int64_t table_id, const struct key *key, int64_t born, struct err *e);
+
+/*
+ * versions_regained(c, pack_id, e):
+ * The pack has been replaced: what versions_regain has named is not lost any more. As above.
+ */
+int versions_regained(struct catalog *c, int64_t pack_id, struct err *e);
+
+/*
+ * versions_lost_next(c, pack_id, table_id, after, out, e):
+ * The first version that is lost and whose document was in that pack of the table, with a key over
+ * ${after}. Return ERR_OK, ERR_END or a failure.
+ */
+int versions_lost_next(struct catalog *c, int64_t pack_id, int64_t table_id,
+    const struct key *after, struct versions_version *out, struct err *e);
+
+/*
+ * versions_lost_pack(c, after, out, e), versions_lost_count(c, pack_id, out, e):
+ * The first pack with a number over ${after} that has lost a version; how many it has lost. The
+ * first returns ERR_OK, ERR_END or a failure, the second ERR_OK or a failure.
+ */
+int versions_lost_pack(struct catalog *c, int64_t after, int64_t *out, struct err *e);
+int versions_lost_count(struct catalog *c, int64_t pack_id, uint64_t *out, struct err *e);
 
 #endif

@@ -107,7 +107,7 @@ view_document_attr(struct view *v, const struct inode *in, struct view_attr *out
 		    v->catalog, (int64_t)table_id, &entry.key, (int64_t)snapshot_id, &version, e);
 	if (rc != ERR_OK)
 		return rc;
-	if (version.pack_id != in->a || version.ordinal != in->b ||
+	if (version.pack_id != in->a || version.ordinal != in->b || version.lost ||
 	    view_cache_between(t, version.born, version.died) == 0)
 		return ERR_ABSENT;
 	rc = view_document_check(v, (int64_t)table_id, &version, e);

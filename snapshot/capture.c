@@ -8,6 +8,7 @@
 #include "catalog/runs.h"
 #include "snapshot/capture_internal.h"
 #include "snapshot/reclaim.h"
+#include "snapshot/repair.h"
 #include "snapshot/store/pack.h"
 #include "snapshot/store/runfile.h"
 
@@ -606,6 +607,31 @@ run_all(struct run *r, struct err *e)
 	return rc;
 }
 
+static void
+run_quiet(void *arg, const char *text)
+{
+	(void)arg;
+	(void)text;
+}
+
+/* Put back what earlier snapshots have lost. What was taken is taken, whatever becomes of this. */
+static void
+run_restore(const struct run *r)
+{
+	const struct capture_options *o = r->options;
+	const struct repair_options options = {.stop = o->stop,
+	    .repaired = o->restored != NULL ? o->restored : run_quiet,
+	    .lost = run_quiet,
+	    .arg = o->arg};
+	struct repair_result result;
+	struct err e = {0};
+	int rc = repair_lost(r->c->repo, r->c->cat, &options, &result, &e);
+
+	if (rc != ERR_OK && rc != ERR_INTR)
+		log_line(o->log, LOG_WARNING,
+		    "what earlier snapshots have lost could not be put back: %s", e.text);
+}
+
 static int
 run_date(struct run *r, struct err *e)
 {
@@ -650,5 +676,7 @@ capture_run(struct capture *c, struct source *source, size_t number,
 	 * true. */
 	if (!r.completing)
 		reclaim_take_back(c->repo, c->cat, 0, NULL);
+	if (result->tables > 0)
+		run_restore(&r);
 	return rc;
 }

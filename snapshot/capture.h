@@ -36,6 +36,8 @@ struct capture_options {
 	    void *arg, const char *database, const char *table, const struct snapshots_snapshot *s);
 	void (*table_failed)(
 	    void *arg, const char *database, const char *table, const struct err *e);
+	/* A document that was lost and that this run has stored again: one line (repair.h). */
+	void (*restored)(void *arg, const char *text);
 	void *arg;
 };
 
@@ -66,10 +68,11 @@ void capture_close(struct capture *c);
 /*
  * capture_run(c, source, run, options, result, e):
  * Take run ${run} of ${source}. Tables that cannot be taken are reported by table_failed and
- * counted; table_done is called for each table after all of them have become visible. Return ERR_OK
- * when the run went through, whatever its tables did; ERR_ORDER (nothing was written) when a table
- * has a snapshot of this date or a later one; ERR_TRUNCATED and others when the source broke off:
- * result then tells what was taken all the same.
+ * counted; table_done is called for each table after all of them have become visible. Then
+ * documents that earlier snapshots have lost, and that are stored again now, are put back. Return
+ * ERR_OK when the run went through, whatever its tables did; ERR_ORDER (nothing was written) when a
+ * table has a snapshot of this date or a later one; ERR_TRUNCATED and others when the source broke
+ * off: result then tells what was taken all the same.
  */
 int capture_run(struct capture *c, struct source *source, size_t run,
     const struct capture_options *options, struct capture_result *result, struct err *e);

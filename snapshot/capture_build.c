@@ -230,7 +230,10 @@ build_shard_for(struct build *b, const struct key *key, bool is_document, struct
 
 /* ---- the previous snapshot ---- */
 
-/* The version of the previous snapshot that is next in key order; NULL when there is none left. */
+/*
+ * The version of the previous snapshot that is next in key order, also one that is lost: its key
+ * was there. NULL when there is none left.
+ */
 static int
 build_old(struct build *b, const struct versions_version **out, struct err *e)
 {
@@ -241,8 +244,8 @@ build_old(struct build *b, const struct versions_version **out, struct err *e)
 	*out = NULL;
 	if (b->next_old == b->n_old && !b->old_ended && b->prev.id != 0) {
 		after = b->n_old > 0 ? b->old[b->n_old - 1].key : none;
-		rc = versions_page(b->c->cat, b->table.id, b->prev.id, &after, false, &none, b->old,
-		    BUILD_PAGE, &b->n_old, e);
+		rc = versions_alive(b->c->cat, b->table.id, b->prev.id, &after, false, &none,
+		    b->old, BUILD_PAGE, &b->n_old, e);
 		if (rc != ERR_OK)
 			return rc;
 		b->next_old = 0;
@@ -315,7 +318,9 @@ build_document(struct build *b, const struct sorted_item *item, struct err *e)
 		return build_put(b, item, e);
 	}
 	b->next_old++;
-	if (old->size == item->len && memcmp(old->digest, item->digest, DIGEST_LEN) == 0)
+	/* One that is lost is stored anew, whatever it was. */
+	if (!old->lost && old->size == item->len &&
+	    memcmp(old->digest, item->digest, DIGEST_LEN) == 0)
 		return ERR_OK;
 	b->snap.changed++;
 	rc = versions_close(b->c->cat, b->table.id, &old->key, old->born, b->snap.id, e);

@@ -181,7 +181,7 @@ check_entry(
 	}
 	if (rc == ERR_OK &&
 	    (v.pack_id != p->row.id || v.ordinal != entry->ordinal || v.size != entry->size ||
-		memcmp(v.digest, entry->digest, DIGEST_LEN) != 0))
+		memcmp(v.digest, entry->digest, DIGEST_LEN) != 0 || v.lost != entry->lost))
 		check_key_problem(c, p, &entry->key, "catalog.db and its pack do not agree on it");
 	return check_result(c, rc, e);
 }
@@ -234,7 +234,7 @@ check_entries(struct check *c, const struct check_pack *p, struct err *e)
 		if (entry.deleted)
 			continue;
 		rc = check_entry(c, p, &entry, e);
-		if (rc == ERR_OK && c->options->read_data)
+		if (rc == ERR_OK && c->options->read_data && !entry.lost)
 			rc = check_data(c, p, &entry, e);
 		if (rc != ERR_OK)
 			return rc;
@@ -308,8 +308,8 @@ check_pack_whole(struct check *c, const struct packs_pack *row, struct err *e)
 }
 
 /*
- * Whether a pack of a forgotten snapshot is in the hands of a gc, at work or stopped: it is not
- * there any more, another one than it was, or about to become that.
+ * Whether a pack is in the hands of a gc or repair, at work or stopped: it is not there any more,
+ * another one than it was, or about to become that.
  */
 static int
 check_pack_moves(struct check *c, const struct packs_pack *row, bool *moves, struct err *e)
@@ -331,9 +331,13 @@ check_pack(struct check *c, const struct packs_pack *row, struct err *e)
 	bool moves = false;
 	int rc;
 
-	c->holding = row->forgotten;
-	rc = check_pack_whole(c, row, e);
-	if (rc == ERR_OK && row->forgotten)
+	/* Of a pack that a snapshot shows there may be a problem with every document: they are held
+	 * back only when it is being replaced. */
+	rc = leftovers_has(c->cat, LEFTOVERS_REPLACEMENT, row->id, e);
+	c->holding = rc == ERR_OK || row->forgotten;
+	if (rc == ERR_OK || rc == ERR_ABSENT)
+		rc = check_pack_whole(c, row, e);
+	if (rc == ERR_OK && c->holding)
 		rc = check_pack_moves(c, row, &moves, e);
 	check_release(c, !moves);
 	c->result->packs++;

@@ -46,17 +46,17 @@ show_repaired(void *arg, const char *text)
 
 /* Repair what can be, under the writer's lock. */
 static int
-check_repair(struct check_view *view, const struct repo *repo, struct err *e)
+check_repair(
+    struct check_view *view, const struct repo *repo, struct repair_result *result, struct err *e)
 {
 	struct repair_options options = {
 	    .stop = &cmd_stop, .repaired = show_repaired, .lost = show_problem, .arg = view};
-	struct repair_result result;
 	int lock;
 	int rc = repo_lock(repo, &lock, e);
 
 	if (rc != ERR_OK)
 		return rc;
-	rc = repair_run(repo, &options, &result, e);
+	rc = repair_run(repo, &options, result, e);
 	close(lock);
 	return rc;
 }
@@ -85,6 +85,7 @@ cmd_check_run(const struct cmd_env *env, int argc, char **argv)
 	struct check_view view = {.env = env};
 	struct check_options options = {
 	    .stop = &cmd_stop, .problem = show_problem, .progress = show_progress, .arg = &view};
+	struct repair_result repaired = {0};
 	struct check_result result;
 	struct repo *repo;
 	struct err e = {0};
@@ -107,7 +108,7 @@ cmd_check_run(const struct cmd_env *env, int argc, char **argv)
 	cmd_catch_signals();
 	cmd_progress_start(&view.progress, env, "check");
 	if (repair)
-		rc = check_repair(&view, repo, &e);
+		rc = check_repair(&view, repo, &repaired, &e);
 	if (rc != ERR_OK) {
 		cmd_progress_end(&view.progress);
 		repo_close(repo);
@@ -119,6 +120,8 @@ cmd_check_run(const struct cmd_env *env, int argc, char **argv)
 		show_result(env, &result, options.read_data);
 	if (rc != ERR_OK)
 		code = rc == ERR_CORRUPT && result.problems > 0 ? CMD_FAILED : cmd_fail(env, &e);
+	else if (repaired.lost > 0)
+		code = CMD_FAILED;
 	repo_close(repo);
 	return code;
 }
@@ -134,9 +137,10 @@ const struct cmd cmd_check = {
 	    "      --read-data  also decode every document and compare it with its digest; if\n"
 	    "                   all is well, the time is recorded (see thinkback list)\n"
 	    "      --repair     before that, write damaged packs and dictionaries again from\n"
-	    "                   what else there is; what is nowhere else is listed, and stays\n"
-	    "                   an error where it is read\n"
+	    "                   what else there is; documents that are nowhere else are listed\n"
+	    "                   and dropped, until a snapshot stores the same ones again\n"
 	    "\n"
-	    "Exit status: 0 no problems, 1 problems or the check could not be made.\n",
+	    "Exit status: 0 no problems, 1 problems, documents were dropped, or the check could\n"
+	    "not be made.\n",
     .run = cmd_check_run,
 };

@@ -125,6 +125,20 @@ show_table(void *arg, const char *database, const char *table, const struct snap
 }
 
 static void
+show_restored(void *arg, const char *text)
+{
+	struct snapshot *s = arg;
+	struct buf line = {0};
+
+	cmd_progress_end(&s->progress);
+	if (!s->env->json && s->env->verbosity >= 0)
+		printf("  %s\n", text);
+	if (s->env->json && cmd_json_string(&line, text) == ERR_OK && buf_str(&line) != NULL)
+		printf("{\"event\":\"repaired\",\"text\":%s}\n", (const char *)line.data);
+	buf_finish(&line);
+}
+
+static void
 show_failed(void *arg, const char *database, const char *table, const struct err *e)
 {
 	struct snapshot *s = arg;
@@ -423,6 +437,7 @@ cmd_snapshot_run(const struct cmd_env *env, int argc, char **argv)
 	    .storing = show_storing,
 	    .table_done = show_table,
 	    .table_failed = show_failed,
+	    .restored = show_restored,
 	    .arg = &s};
 	s.log = (struct log){.line = show_log, .arg = &s, .most = env->log.most};
 	s.server = (struct source_server){

@@ -2,9 +2,9 @@
  * Collecting what forgotten snapshots leave: the contract is in gc.h.
  *
  * A pack of a forgotten snapshot F has two kinds of lines (thinkback-pack(5)):
- * - A version, born in F and ended at D, is dead when no snapshot between F and D is shown (from F
- *   on, before D). If the one before it ended at F, that one lasts until D now: there is a line for
- *   its key at D.
+ * - A version (lost or not), born in F and ended at D, is dead when no snapshot between F and D is
+ * shown (from F on, before D). If the one before it ended at F, that one lasts until D now: there
+ * is a line for its key at D.
  * - A deletion ends the version before it. It is dead when there is none that it ends, or when no
  *   snapshot between F and the next version of the key is shown; then the one before lasts until
  *   that one.
@@ -215,6 +215,8 @@ gc_line_count(struct gc *g, const struct gc_pack *p, const struct pack_entry *en
 		t->live++;
 	else if (!entry->deleted)
 		t->dead_versions++;
+	if (entry->lost)
+		return ERR_OK;
 	if (verdict->dead)
 		t->dead_bytes += entry->size;
 	t->bytes += entry->size;

@@ -119,6 +119,10 @@ gc_copy_line(struct gc_copy *c, const struct pack_entry *entry, struct err *e)
 
 	if (entry->deleted)
 		return pack_writer_delete(c->writer, &entry->key, e);
+	if (entry->lost) {
+		c->next = (uint64_t)entry->ordinal + 1;
+		return pack_writer_lose(c->writer, entry, e);
+	}
 	rc = gc_copy_document(c, entry, &data, &size, e);
 	if (rc == ERR_OK && entry->ordinal > c->next)
 		rc = pack_writer_skip(c->writer, (uint32_t)(entry->ordinal - c->next), e);

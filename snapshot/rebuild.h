@@ -10,12 +10,13 @@
  * What packs do not hold is not made up: when a snapshot was verified, and when a run was started
  * (its date stands for it).
  *
- * What is lost: when a pack of a snapshot is missing or its index is damaged, it is not known what
- * happened to the keys of that range in that snapshot. What was alive there before ends with it,
- * because it may have changed or gone; and the snapshots from there on count as having lost
- * documents (struct snapshots_snapshot, lost). The newest snapshots of a table that lack packs
- * without any sign of damage are those of a run that was stopped: they are recorded as unfinished,
- * and the next writer takes them back.
+ * What is lost: a pack that was repaired says of which versions it has lost the document, and these
+ * count as lost where they would be visible. When a pack of a snapshot is missing or its index is
+ * damaged, it is not known what happened to the keys of that range in that snapshot. What was alive
+ * there before ends with it, because it may have changed or gone; and the snapshots from there on
+ * count as having lost documents (struct snapshots_snapshot, lost). The newest snapshots of a table
+ * that lack packs without any sign of damage are those of a run that was stopped: they are recorded
+ * as unfinished, and the next writer takes them back.
  *
  * Of a pack that cannot be read at all the table is not known unless another pack of its snapshot
  * is there: then everything that was taken after it counts as having lost documents. When all packs

@@ -19,8 +19,10 @@
 #include <string.h>
 
 #define LINE_LEN (4 + 1 + 8 + 4 + 4 + DIGEST_LEN) /* bytes of a line in the sorter */
-#define BOUND_LEN (4 + 4)                         /* bytes of a bound in the sorter */
-#define BOUNDS_BUDGET (4u << 20)                  /* bytes of memory for sorting bounds */
+#define LINE_DELETED 1u                           /* bits of its fifth byte */
+#define LINE_LOST 2u
+#define BOUND_LEN (4 + 4)        /* bytes of a bound in the sorter */
+#define BOUNDS_BUDGET (4u << 20) /* bytes of memory for sorting bounds */
 
 /* A snapshot of the table. */
 struct table_snapshot {
@@ -225,7 +227,7 @@ table_add_line(
 	uint8_t raw[LINE_LEN];
 
 	bytes_put32(raw, (uint32_t)at);
-	raw[4] = entry->deleted;
+	raw[4] = (uint8_t)((entry->deleted ? LINE_DELETED : 0) | (entry->lost ? LINE_LOST : 0));
 	bytes_put64(raw + 5, pack_id);
 	bytes_put32(raw + 13, entry->ordinal);
 	bytes_put32(raw + 17, entry->size);
@@ -360,6 +362,22 @@ table_read(struct table *x, struct err *e)
 
 /* ---- versions ---- */
 
+/* Count a version from the snapshot at ${from} on and before the one at ${to}. */
+static void
+table_count(struct table *x, const struct versions_version *v, size_t from, size_t to)
+{
+	if (v->lost) {
+		x->snapshots[from].lost++;
+		if (to < x->n)
+			x->snapshots[to].lost--;
+		return;
+	}
+	tree_add(x->documents, x->n + 1, from, 1);
+	tree_add(x->documents, x->n + 1, to, UINT64_MAX);
+	tree_add(x->bytes, x->n + 1, from, v->size);
+	tree_add(x->bytes, x->n + 1, to, ~(uint64_t)v->size + 1);
+}
+
 /* The version being followed ends at the snapshot at ${at}; n: it is alive. */
 static int
 table_close(struct table *x, size_t at, struct err *e)
@@ -371,10 +389,7 @@ table_close(struct table *x, size_t at, struct err *e)
 	x->has_open = false;
 	v->born = x->snapshots[from].row.id;
 	v->died = at < x->n ? x->snapshots[at].row.id : VERSIONS_ALIVE;
-	tree_add(x->documents, x->n + 1, from, 1);
-	tree_add(x->documents, x->n + 1, at, UINT64_MAX);
-	tree_add(x->bytes, x->n + 1, from, v->size);
-	tree_add(x->bytes, x->n + 1, at, ~(uint64_t)v->size + 1);
+	table_count(x, v, from, at);
 	rc = versions_insert(x->r->cat, x->t->id, v, e);
 	x->r->result->versions++;
 	return rc == ERR_OK ? rebuild_step(x->r, 0, e) : rc;
@@ -453,12 +468,13 @@ table_line_get(const struct sort_item *item, struct table_line *out)
 {
 	const uint8_t *raw = item->data;
 
-	*out = (struct table_line){.at = bytes_get32(raw), .deleted = raw[4] != 0};
+	*out = (struct table_line){.at = bytes_get32(raw), .deleted = (raw[4] & LINE_DELETED) != 0};
 	out->version.key = item->key;
 	out->version.pack_id = (int64_t)bytes_get64(raw + 5);
 	out->version.ordinal = bytes_get32(raw + 13);
 	out->version.size = bytes_get32(raw + 17);
 	memcpy(out->version.digest, raw + 21, DIGEST_LEN);
+	out->version.lost = (raw[4] & LINE_LOST) != 0;
 }
 
 /* ---- shards ---- */

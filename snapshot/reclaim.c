@@ -6,6 +6,7 @@
 #include "catalog/packs.h"
 #include "catalog/runs.h"
 #include "catalog/snapshots.h"
+#include "catalog/versions.h"
 #include "snapshot/ledger.h"
 #include "snapshot/store/dictionary.h"
 #include "snapshot/store/marker.h"
@@ -34,6 +35,17 @@ reclaim_file(const struct repo *repo, struct catalog *cat, enum leftovers_kind k
 	return err_set(e, ERR_BUG, "an unknown kind of leftovers");
 }
 
+/* The pack has been replaced: what it had lost, and the new file has, is there again. */
+static int
+reclaim_regained(struct catalog *cat, int64_t pack_id, struct err *e)
+{
+	int rc = snapshots_count_lost(cat, pack_id, true, e);
+
+	if (rc == ERR_OK)
+		rc = versions_regained(cat, pack_id, e);
+	return rc == ERR_OK ? snapshots_count_lost(cat, pack_id, false, e) : rc;
+}
+
 /*
  * Strike one off, durably: after a power cut a replacement that was already made must not be taken
  * for one that is still to be, when there is another unfinished file of the same number.
@@ -46,6 +58,8 @@ reclaim_strike(struct catalog *cat, enum leftovers_kind kind, int64_t id, struct
 	if (rc != ERR_OK)
 		return rc;
 	rc = leftovers_done(cat, kind, id, e);
+	if (rc == ERR_OK && kind == LEFTOVERS_REPLACEMENT)
+		rc = reclaim_regained(cat, id, e);
 	if (rc == ERR_OK)
 		rc = catalog_commit(cat, kind == LEFTOVERS_REPLACEMENT, e);
 	if (rc != ERR_OK)

@@ -1,13 +1,15 @@
 /*
- * Repairing: the contract is in repair.h. The new file of a pack is written and synced under a
- * temporary name, its size is committed, and then it takes the place of the old one: when that is
- * cut off, the old one is damaged as before and is repaired the next time.
+ * Repairing: the contracts are in repair.h. A pack is written again as by gc: the new file is
+ * written and synced under a temporary name; what it says, and that it is to take the place of the
+ * old one, is committed in one durable transaction; then it does (reclaim.h). Cut off before the
+ * commit, nothing has happened; behind it, the next writer finishes.
  */
 #include "snapshot/repair.h"
 
 #include "catalog/base/date.h"
 #include "catalog/base/digest.h"
 #include "catalog/forgotten.h"
+#include "catalog/leftovers.h"
 #include "catalog/packs.h"
 #include "catalog/snapshots.h"
 #include "catalog/versions.h"
@@ -17,6 +19,7 @@
 #include "snapshot/store/dictionary.h"
 #include "snapshot/store/marker.h"
 #include "snapshot/store/pack.h"
+#include "snapshot/store/salvage.h"
 #include "snapshot/store/store.h"
 
 #include <inttypes.h>
@@ -35,7 +38,9 @@ struct repair {
 	struct catalog *cat; /* for writing */
 	struct store *store; /* for reading documents */
 	struct digest *digest;
-	struct buf document;           /* the one at hand */
+	struct salvage *salvage; /* of the pack at hand, which cannot be opened; NULL: it can */
+	int64_t salvaged;        /* its number */
+	struct buf document;     /* the one at hand */
 	struct versions_version *page; /* owned, REPAIR_PAGE */
 };
 
@@ -45,10 +50,13 @@ struct repair_pack {
 	struct tables_table table;
 	struct snapshots_snapshot snapshot;
 	struct snapshots_shard shard;
-	struct dictionary *dict; /* NULL: none */
-	struct pack_writer *writer;
-	uint64_t next; /* ordinal that the writer gives next */
-	uint64_t lost; /* documents that were not found */
+	struct dictionary *dict;    /* NULL: none */
+	struct pack_writer *writer; /* NULL: none */
+	bool lossy;                 /* the new file says of versions that they are lost */
+	uint64_t next;              /* ordinals up to this one have been passed */
+	uint64_t missing;           /* documents that it had lost before */
+	uint64_t lost;              /* documents that it loses now */
+	uint64_t restored;          /* documents that it gets back */
 	char date[DATE_NAME];
 };
 
@@ -178,27 +186,53 @@ repair_ledger(struct repair *r, struct err *e)
 
 /* ---- documents ---- */
 
+/* Whether the document at hand is that of ${v}: ERR_OK or ERR_CORRUPT. */
+static int
+repair_compare(struct repair *r, const struct versions_version *v, struct err *e)
+{
+	uint8_t digest[DIGEST_LEN];
+
+	if (digest_document(r->digest, r->document.data, r->document.len, digest) != ERR_OK)
+		return err_nomem(e);
+	if (r->document.len != v->size || memcmp(digest, v->digest, DIGEST_LEN) != 0)
+		return ERR_CORRUPT;
+	return ERR_OK;
+}
+
+/* Read a document of the pack that cannot be opened; ERR_CORRUPT when it was not found in it. */
+static int
+repair_read_salvaged(struct repair *r, const struct versions_version *v, struct err *e)
+{
+	uint64_t walk = 0;
+	int rc;
+
+	do {
+		rc = salvage_read(r->salvage, v->ordinal, &walk, &r->document, e);
+		if (rc != ERR_OK)
+			return rc == ERR_ABSENT ? ERR_CORRUPT : rc;
+		rc = repair_compare(r, v, e);
+	} while (rc == ERR_CORRUPT);
+	return rc;
+}
+
 /* Read a document; ERR_CORRUPT when it is not whole where it is stored. */
 static int
 repair_read(struct repair *r, const struct versions_version *v, struct err *e)
 {
-	uint8_t digest[DIGEST_LEN];
 	size_t size = 0;
 	int rc;
 
+	if (r->salvage != NULL && r->salvaged == v->pack_id)
+		return repair_read_salvaged(r, v, e);
 	buf_clear(&r->document);
 	rc = store_read(
 	    r->store, (uint64_t)v->pack_id, v->ordinal, 0, SIZE_MAX, &r->document, &size, e);
 	if (rc != ERR_OK)
 		return repair_is_damage(rc) || rc == ERR_VERSION ? ERR_CORRUPT : rc;
-	if (digest_document(r->digest, r->document.data, r->document.len, digest) != ERR_OK)
-		return err_nomem(e);
-	if (size != v->size || memcmp(digest, v->digest, DIGEST_LEN) != 0)
-		return ERR_CORRUPT;
-	return ERR_OK;
+	return repair_compare(r, v, e);
 }
 
-/* Find the bytes of a version, where it is stored or in any other pack. */
+/* Find the bytes of a version, where it is stored or in any other pack. ERR_ABSENT: nowhere. */
 static int
 repair_find(struct repair *r, const struct versions_version *v, struct err *e)
 {
@@ -213,33 +247,84 @@ repair_find(struct repair *r, const struct versions_version *v, struct err *e)
 	return rc;
 }
 
-/* Tell which document is lost, and where. */
+/* Tell which document ${what} ("is lost", "is restored"), and where. */
 static void
-repair_lost(struct repair *r, struct repair_pack *p, const struct versions_version *v)
+repair_tell(struct repair *r, const struct repair_pack *p, const struct versions_version *v,
+    void (*say)(void *arg, const char *text), const char *what)
 {
 	struct snapshots_snapshot until;
 	struct buf text = {0};
 	char date[DATE_NAME] = "";
 	const char *key = "?";
 
-	p->lost++;
-	r->result->lost++;
 	if (jsonkey_write(&v->key, &text) == ERR_OK && buf_str(&text) != NULL)
 		key = (const char *)text.data;
 	if (v->died != VERSIONS_ALIVE && snapshots_any(r->cat, v->died, &until, NULL) == ERR_OK)
 		date_name(until.date, date);
-	repair_say(r, r->options->lost, "%s.%s: document %s is lost from %s %s%s",
-	    p->table.database, p->table.name, key, p->date, date[0] != '\0' ? "on, before " : "on",
-	    date);
+	repair_say(r, say, "%s.%s: document %s %s from %s %s%s", p->table.database, p->table.name,
+	    key, what, p->date, date[0] != '\0' ? "on, before " : "on", date);
 	buf_finish(&text);
+}
+
+/* ---- lines ---- */
+
+/* Whether the line of the pack at hand says that a document is lost: then p->lossy is set. */
+static int
+repair_line_look(
+    struct repair *r, struct repair_pack *p, const struct versions_version *v, struct err *e)
+{
+	int rc = ERR_OK;
+
+	if (v->born == p->row->snapshot_id && !p->lossy)
+		rc = repair_find(r, v, e);
+	p->lossy |= rc == ERR_ABSENT;
+	return rc == ERR_ABSENT ? ERR_OK : rc;
+}
+
+/* Write the line of a version whose document is nowhere. */
+static int
+repair_line_lost(
+    struct repair *r, struct repair_pack *p, const struct versions_version *v, struct err *e)
+{
+	struct pack_entry line = {.key = v->key, .ordinal = v->ordinal, .size = v->size};
+	int rc;
+
+	memcpy(line.digest, v->digest, DIGEST_LEN);
+	rc = pack_writer_lose(p->writer, &line, e);
+	if (rc != ERR_OK || v->lost)
+		return rc;
+	p->lost++;
+	r->result->lost++;
+	repair_tell(r, p, v, r->options->lost, "is lost");
+	return versions_lose(r->cat, p->row->table_id, &v->key, v->born, e);
+}
+
+/* Write the line of a version whose document is at hand. */
+static int
+repair_line_put(
+    struct repair *r, struct repair_pack *p, const struct versions_version *v, struct err *e)
+{
+	uint32_t ordinal;
+	int rc = ERR_OK;
+
+	if (v->ordinal > p->next)
+		rc = pack_writer_skip(p->writer, (uint32_t)(v->ordinal - p->next), e);
+	if (rc == ERR_OK)
+		rc = pack_writer_put(
+		    p->writer, &v->key, r->document.data, r->document.len, v->digest, &ordinal, e);
+	if (rc != ERR_OK || !v->lost)
+		return rc;
+	p->restored++;
+	r->result->restored++;
+	repair_tell(r, p, v, r->options->repaired, "is restored");
+	return versions_regain(r->cat, p->row->table_id, &v->key, v->born, e);
 }
 
 /* Write the line of a key again. */
 static int
-repair_line(
+repair_line_write(
     struct repair *r, struct repair_pack *p, const struct versions_version *v, struct err *e)
 {
-	uint32_t ordinal;
 	int rc;
 
 	if (v->born != p->row->snapshot_id)
@@ -247,21 +332,20 @@ repair_line(
 	if (v->pack_id != p->row->id || v->ordinal < p->next)
 		return err_set(e, ERR_CORRUPT, "its versions are out of order in catalog.db");
 	rc = repair_find(r, v, e);
-	if (rc == ERR_ABSENT) {
-		repair_lost(r, p, v);
-		return ERR_OK;
-	}
-	if (rc == ERR_OK && v->ordinal > p->next)
-		rc = pack_writer_skip(p->writer, (uint32_t)(v->ordinal - p->next), e);
-	if (rc == ERR_OK)
-		rc = pack_writer_put(
-		    p->writer, &v->key, r->document.data, r->document.len, v->digest, &ordinal, e);
+	if (rc == ERR_ABSENT)
+		rc = repair_line_lost(r, p, v, e);
+	else if (rc == ERR_OK)
+		rc = repair_line_put(r, p, v, e);
 	p->next = (uint64_t)v->ordinal + 1;
 	return rc;
 }
 
+/* Hand each version or deletion of the pack, as the catalogue has them, to ${line}. */
 static int
-repair_lines(struct repair *r, struct repair_pack *p, struct err *e)
+repair_lines(struct repair *r, struct repair_pack *p,
+    int (*line)(
+	struct repair *r, struct repair_pack *p, const struct versions_version *v, struct err *e),
+    struct err *e)
 {
 	struct key after = p->shard.lower;
 	bool start = true;
@@ -272,7 +356,7 @@ repair_lines(struct repair *r, struct repair_pack *p, struct err *e)
 		rc = versions_touched(r->cat, p->row->table_id, p->row->snapshot_id, &after, start,
 		    &p->shard.upper, r->page, REPAIR_PAGE, &got, e);
 		for (size_t i = 0; i < got && rc == ERR_OK; i++)
-			rc = repair_line(r, p, &r->page[i], e);
+			rc = line(r, p, &r->page[i], e);
 		if (rc == ERR_OK && r->options->stop != NULL && *r->options->stop != 0)
 			rc = err_set(e, ERR_INTR, "interrupted");
 		if (rc == ERR_OK && got > 0)
@@ -300,7 +384,8 @@ repair_meta(struct repair *r, const struct repair_pack *p, struct pack_meta *m, 
 	    .shard = row->shard,
 	    .shards = p->snapshot.shards,
 	    .lower = p->shard.lower,
-	    .upper = p->shard.upper};
+	    .upper = p->shard.upper,
+	    .lossy = p->lossy};
 	if (buf_puts(&m->database, p->table.database) != ERR_OK ||
 	    buf_puts(&m->table, p->table.name) != ERR_OK)
 		return err_nomem(e);
@@ -310,20 +395,23 @@ repair_meta(struct repair *r, const struct repair_pack *p, struct pack_meta *m, 
 	return rc == ERR_OK ? snapshots_run_source(r->cat, p->snapshot.run_id, &m->source, e) : rc;
 }
 
+/* Find what the catalogue knows of the pack, and its dictionary. */
 static int
 repair_begin(struct repair *r, struct repair_pack *p, struct err *e)
 {
 	const struct packs_pack *row = p->row;
-	struct pack_meta meta = {0};
 	struct buf bytes = {0};
 	int rc = tables_get(r->cat, row->table_id, &p->table, e);
 
+	date_name(row->date, p->date);
 	if (rc == ERR_OK)
 		rc = snapshots_any(r->cat, row->snapshot_id, &p->snapshot, e);
 	if (rc == ERR_OK)
 		rc = snapshots_shard(r->cat, row->snapshot_id, row->shard, &p->shard, e);
 	if (rc == ERR_OK && p->shard.pack_id != row->id)
 		rc = err_set(e, ERR_CORRUPT, "catalog.db has another pack in its place");
+	if (rc == ERR_OK)
+		rc = versions_lost_count(r->cat, row->id, &p->missing, e);
 	if (rc == ERR_OK && row->dictionary_id != 0) {
 		rc = dictionary_load(
 		    r->repo->packsfd, (uint64_t)row->dictionary_id, NULL, &bytes, e);
@@ -332,13 +420,22 @@ repair_begin(struct repair *r, struct repair_pack *p, struct err *e)
 			    (uint64_t)row->dictionary_id, bytes.data, bytes.len, &p->dict, e);
 	}
 	buf_finish(&bytes);
-	if (rc == ERR_OK)
-		rc = repair_meta(r, p, &meta, e);
-	if (rc == ERR_OK)
-		rc = pack_writer_create(r->repo->packsfd, &meta, p->dict, &p->writer, e);
-	pack_meta_finish(&meta);
-	date_name(row->date, p->date);
 	return rc;
+}
+
+/* When the pack cannot be opened, its documents are searched for. */
+static int
+repair_salvage(struct repair *r, const struct repair_pack *p, struct err *e)
+{
+	uint64_t id = (uint64_t)p->row->id;
+	struct pack *pack = NULL;
+	int rc = pack_open(r->repo->packsfd, id, &pack, e);
+
+	pack_close(pack);
+	if (rc == ERR_CORRUPT || rc == ERR_TRUNCATED)
+		rc = salvage_open(r->repo->packsfd, id, p->dict, &r->salvage, e);
+	r->salvaged = p->row->id;
+	return repair_is_damage(rc) ? ERR_OK : rc;
 }
 
 /*
@@ -349,7 +446,8 @@ static int
 repair_same(
     struct repair *r, const struct repair_pack *p, const struct pack_totals *t, struct err *e)
 {
-	int rc = t->documents == p->row->documents && t->deletions <= p->row->deletions
+	int rc = t->documents + t->lost == p->row->documents + p->missing &&
+			 t->deletions <= p->row->deletions
 		     ? ERR_OK
 		     : ERR_ABSENT;
 
@@ -360,60 +458,103 @@ repair_same(
 		   : rc;
 }
 
-/* Put the new file, of which nothing is missing, in the place of the old one. */
+/* Write the new file under its temporary name. */
 static int
-repair_finish(struct repair *r, struct repair_pack *p, struct err *e)
+repair_stage(struct repair *r, struct repair_pack *p, struct pack_totals *t, struct err *e)
 {
-	struct pack_writer *writer = p->writer;
-	struct packs_pack row = *p->row;
-	struct pack_totals t;
-	int rc;
+	struct pack_meta meta = {0};
+	struct pack_writer *writer;
+	int rc = repair_meta(r, p, &meta, e);
 
+	if (rc == ERR_OK)
+		rc = pack_writer_create(r->repo->packsfd, &meta, p->dict, &p->writer, e);
+	pack_meta_finish(&meta);
+	if (rc == ERR_OK)
+		rc = repair_lines(r, p, repair_line_write, e);
+	writer = p->writer;
 	p->writer = NULL;
-	rc = pack_writer_stage(writer, &t, e);
-	if (rc != ERR_OK)
-		return rc;
-	rc = repair_same(r, p, &t, e);
-	if (rc != ERR_OK) {
-		pack_clean(r->repo->packsfd, NULL);
-		return rc;
-	}
-	row.deletions = t.deletions;
-	row.bytes = t.bytes;
-	rc = catalog_begin(r->cat, e);
+	if (rc == ERR_OK)
+		return pack_writer_stage(writer, t, e);
+	pack_writer_abort(writer);
+	return rc;
+}
+
+/* Say in the catalogue what the new file says, within a transaction. */
+static int
+repair_rows(
+    struct repair *r, const struct repair_pack *p, const struct pack_totals *t, struct err *e)
+{
+	struct packs_pack row = *p->row;
+	int rc = repair_same(r, p, t, e);
+
+	row.documents = t->documents;
+	row.deletions = t->deletions;
+	row.bytes = t->bytes;
 	if (rc == ERR_OK)
 		rc = packs_describe(r->cat, &row, e);
 	if (rc == ERR_OK)
 		rc = snapshots_stored(r->cat, row.snapshot_id, e);
 	if (rc == ERR_OK)
-		rc = catalog_commit(r->cat, true, e);
-	catalog_rollback(r->cat);
-	return rc == ERR_OK ? pack_replace(r->repo->packsfd, (uint64_t)row.id, e) : rc;
+		rc = snapshots_count_lost(r->cat, row.id, false, e);
+	return rc == ERR_OK ? leftovers_add(r->cat, LEFTOVERS_REPLACEMENT, row.id, e) : rc;
 }
 
+/* Write the pack again, and let it take the place of the old one. */
 static int
-repair_pack(struct repair *r, const struct packs_pack *row, struct err *e)
+repair_write(struct repair *r, struct repair_pack *p, struct err *e)
+{
+	struct pack_totals t;
+	int rc = catalog_begin(r->cat, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	rc = snapshots_count_lost(r->cat, p->row->id, true, e);
+	if (rc == ERR_OK)
+		rc = repair_stage(r, p, &t, e);
+	if (rc == ERR_OK) {
+		rc = repair_rows(r, p, &t, e);
+		if (rc != ERR_OK)
+			pack_clean(r->repo->packsfd, NULL);
+	}
+	/* When this fails it may be on disk all the same: the next writer sees what is true. */
+	if (rc == ERR_OK)
+		rc = catalog_commit(r->cat, true, e);
+	if (rc != ERR_OK) {
+		catalog_rollback(r->cat);
+		return rc;
+	}
+	return reclaim_leftovers(r->repo, r->cat, e);
+}
+
+/* Repair the pack; ${damaged} false: only if that restores something that it has lost. */
+static int
+repair_pack(struct repair *r, const struct packs_pack *row, bool damaged, struct err *e)
 {
 	struct repair_pack p = {.row = row};
 	int rc = repair_begin(r, &p, e);
 
+	if (rc == ERR_OK && damaged)
+		rc = repair_salvage(r, &p, e);
 	if (rc == ERR_OK)
-		rc = repair_lines(r, &p, e);
-	if (rc == ERR_OK && p.lost == 0)
-		rc = repair_finish(r, &p, e);
-	pack_writer_abort(p.writer);
+		rc = repair_lines(r, &p, repair_line_look, e);
+	if (rc == ERR_OK)
+		rc = repair_write(r, &p, e);
+	salvage_close(r->salvage);
+	r->salvage = NULL;
 	dictionary_free(p.dict);
-	if (rc == ERR_OK && p.lost == 0) {
+	if (rc == ERR_OK && damaged) {
 		r->result->packs++;
-		repair_say(r, r->options->repaired, "pack %016" PRIx64 " (%s.%s of %s) is repaired",
+		repair_say(r, r->options->repaired,
+		    p.lost == 0 ? "pack %016" PRIx64 " (%s.%s of %s) is repaired"
+				: "pack %016" PRIx64
+				  " (%s.%s of %s) is repaired, without the documents that are lost",
 		    (uint64_t)row->id, p.table.database, p.table.name, p.date);
-		return ERR_OK;
 	}
-	if (rc != ERR_OK && !repair_is_damage(rc))
+	if (rc == ERR_OK || !repair_is_damage(rc))
 		return rc;
 	r->result->damaged++;
 	repair_say(r, r->options->lost, "pack %016" PRIx64 " cannot be repaired: %s",
-	    (uint64_t)row->id, rc == ERR_OK ? "the documents above are nowhere else" : e->text);
+	    (uint64_t)row->id, e->text);
 	return ERR_OK;
 }
 
@@ -442,8 +583,45 @@ repair_packs(struct repair *r, struct err *e)
 			return err_set(e, ERR_INTR, "interrupted");
 		rc = repair_verify(r, &row, e);
 		if (repair_is_damage(rc))
-			rc = repair_pack(r, &row, e);
+			rc = repair_pack(r, &row, true, e);
 		if (rc != ERR_OK)
+			return rc;
+	}
+	return rc == ERR_END ? ERR_OK : rc;
+}
+
+/* ---- what was lost and is there again ---- */
+
+/* ERR_OK when one of the documents that the pack has lost is stored elsewhere, else ERR_ABSENT. */
+static int
+repair_found(struct repair *r, const struct packs_pack *row, struct err *e)
+{
+	struct versions_version v = {0};
+	int rc;
+
+	while ((rc = versions_lost_next(r->cat, row->id, row->table_id, &v.key, &v, e)) == ERR_OK)
+		if ((rc = repair_find(r, &v, e)) != ERR_ABSENT)
+			return rc;
+	return rc == ERR_END ? ERR_ABSENT : rc;
+}
+
+static int
+repair_restore(struct repair *r, struct err *e)
+{
+	struct packs_pack row;
+	int64_t id = 0;
+	int rc;
+
+	while ((rc = versions_lost_pack(r->cat, id, &id, e)) == ERR_OK) {
+		rc = packs_get(r->cat, id, &row, e);
+		if (rc == ERR_OK)
+			rc = repair_found(r, &row, e);
+		/* What is damaged is left to repair_packs. */
+		if (rc == ERR_OK)
+			rc = repair_verify(r, &row, e);
+		if (rc == ERR_OK)
+			rc = repair_pack(r, &row, false, e);
+		if (rc != ERR_OK && !repair_is_damage(rc))
 			return rc;
 	}
 	return rc == ERR_END ? ERR_OK : rc;
@@ -472,6 +650,27 @@ repair_catalog(struct repair *r, struct err *e)
 	return rc == ERR_OK ? reclaim_recover(r->repo, r->cat, e) : rc;
 }
 
+/* Have what a repair needs besides the catalogue. */
+static int
+repair_prepare(struct repair *r, struct err *e)
+{
+	*r->result = (struct repair_result){0};
+	r->digest = digest_create();
+	r->page = malloc(REPAIR_PAGE * sizeof(*r->page));
+	if (r->digest == NULL || r->page == NULL)
+		return err_nomem(e);
+	return store_create(r->repo->packsfd, NULL, &r->store, e);
+}
+
+static void
+repair_done(struct repair *r)
+{
+	store_free(r->store);
+	digest_free(r->digest);
+	buf_finish(&r->document);
+	free(r->page);
+}
+
 int
 repair_run(const struct repo *repo, const struct repair_options *options,
     struct repair_result *result, struct err *e)
@@ -482,10 +681,9 @@ repair_run(const struct repo *repo, const struct repair_options *options,
 
 	if (e == NULL)
 		e = &own;
-	*result = (struct repair_result){0};
-	r.digest = digest_create();
-	r.page = malloc(REPAIR_PAGE * sizeof(*r.page));
-	rc = r.digest != NULL && r.page != NULL ? repair_catalog(&r, e) : err_nomem(e);
+	rc = repair_prepare(&r, e);
+	if (rc == ERR_OK)
+		rc = repair_catalog(&r, e);
 	if (rc == ERR_OK)
 		rc = repair_dictionaries(&r, e);
 	if (rc == ERR_OK)
@@ -493,13 +691,33 @@ repair_run(const struct repo *repo, const struct repair_options *options,
 	if (rc == ERR_OK)
 		rc = repair_ledger(&r, e);
 	if (rc == ERR_OK)
-		rc = store_create(repo->packsfd, NULL, &r.store, e);
-	if (rc == ERR_OK)
 		rc = repair_packs(&r, e);
-	store_free(r.store);
+	if (rc == ERR_OK)
+		rc = repair_restore(&r, e);
 	catalog_close(r.cat);
-	digest_free(r.digest);
-	buf_finish(&r.document);
-	free(r.page);
+	repair_done(&r);
+	return rc;
+}
+
+int
+repair_lost(const struct repo *repo, struct catalog *cat, const struct repair_options *options,
+    struct repair_result *result, struct err *e)
+{
+	struct repair r = {.repo = repo, .options = options, .result = result, .cat = cat};
+	struct err own = {0};
+	int64_t id;
+	int rc;
+
+	if (e == NULL)
+		e = &own;
+	*result = (struct repair_result){0};
+	/* Nearly always there is nothing to do. */
+	rc = versions_lost_pack(cat, 0, &id, e);
+	if (rc != ERR_OK)
+		return rc == ERR_END ? ERR_OK : rc;
+	rc = repair_prepare(&r, e);
+	if (rc == ERR_OK)
+		rc = repair_restore(&r, e);
+	repair_done(&r);
 	return rc;
 }

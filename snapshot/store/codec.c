@@ -179,6 +179,26 @@ codec_unpack(struct codec_unpacker *u, const struct dictionary *dict, const uint
 	return ERR_OK;
 }
 
+size_t
+codec_bound(const uint8_t *head, size_t len, uint64_t most)
+{
+	uint64_t content = ZSTD_getFrameContentSize(head, len);
+
+	if (content == ZSTD_CONTENTSIZE_UNKNOWN || content == ZSTD_CONTENTSIZE_ERROR ||
+	    content == 0 || content > most)
+		return 0;
+	/* Header and checksum are not counted. */
+	return ZSTD_compressBound((size_t)content) + CODEC_HEAD + 4;
+}
+
+size_t
+codec_extent(const uint8_t *data, size_t len)
+{
+	size_t n = ZSTD_findFrameCompressedSize(data, len);
+
+	return ZSTD_isError(n) ? 0 : n;
+}
+
 int
 codec_room(struct buf *b, size_t len)
 {

@@ -12,6 +12,9 @@
 #include <stdint.h>
 
 #define CODEC_KEEP (1u << 20) /* bytes of scratch memory that are kept from one use to the next */
+#define CODEC_MAGIC "\x28\xb5\x2f\xfd" /* the first bytes of a frame (RFC 8878, 3.1.1) */
+#define CODEC_MAGIC_LEN 4u
+#define CODEC_HEAD 18u /* bytes of the longest frame header (RFC 8878, 3.1.1.1) */
 
 /* Opaque types. */
 struct codec_packer;
@@ -55,6 +58,15 @@ void codec_unpacker_free(struct codec_unpacker *u);
  */
 int codec_unpack(struct codec_unpacker *u, const struct dictionary *dict, const uint8_t *packed,
     size_t len, uint64_t most, struct buf *out, const char **why);
+
+/*
+ * codec_bound(head, len, most), codec_extent(data, len):
+ * For who searches for frames: how many bytes the frame that begins with the ${len} (CODEC_HEAD, or
+ * fewer at the end) at ${head} can have at most, when its content has at most ${most}; then how
+ * many it really has, when all of them are among the ${len} at ${data}. 0: that is no frame.
+ */
+size_t codec_bound(const uint8_t *head, size_t len, uint64_t most);
+size_t codec_extent(const uint8_t *data, size_t len);
 
 /*
  * codec_room(b, len):

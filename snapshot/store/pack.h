@@ -45,6 +45,7 @@ struct pack_meta {
 	struct buf primary_key;
 	struct buf config; /* canonical JSON of the table's configuration */
 	struct buf source; /* text for people */
+	bool lossy; /* it was repaired, and its index may say of versions that they are lost */
 };
 
 /* The end of a pack: what is in it. */
@@ -53,6 +54,7 @@ struct pack_totals {
 	uint64_t deletions; /* keys recorded as deleted */
 	uint64_t bytes;     /* of the file */
 	uint64_t raw_bytes; /* canonical bytes of the versions stored */
+	uint64_t lost;      /* versions that are not stored because damage took them */
 	uint64_t frames;
 };
 
@@ -60,6 +62,7 @@ struct pack_totals {
 struct pack_entry {
 	struct key key;
 	bool deleted; /* the key is not in this snapshot any more; the rest is 0 */
+	bool lost;    /* the version was born here, but damage took its document */
 	uint32_t ordinal;
 	uint32_t size; /* canonical bytes */
 	uint8_t digest[DIGEST_LEN];
@@ -88,6 +91,13 @@ int pack_writer_put(struct pack_writer *w, const struct key *key, const void *do
 
 /* pack_writer_delete(w, key, e): record that ${key} is gone. Returns as pack_writer_put. */
 int pack_writer_delete(struct pack_writer *w, const struct key *key, struct err *e);
+
+/*
+ * pack_writer_lose(w, entry, e):
+ * Record a version whose document is lost, with its key, ordinal, size and digest; of a pack that
+ * is lossy. Returns as pack_writer_put; ERR_BUG also for an ordinal that is not over all before.
+ */
+int pack_writer_lose(struct pack_writer *w, const struct pack_entry *entry, struct err *e);
 
 /*
  * pack_writer_skip(w, ordinals, e):
@@ -181,7 +191,8 @@ int pack_frame_document(const uint8_t *frame, size_t len, uint32_t first, uint32
 
 /*
  * pack_entry_of(p, r, ordinal, out, e):
- * The index line of a version. Return ERR_OK; ERR_ABSENT (no text); ERR_CORRUPT; else a failure.
+ * The index line of a version. Return ERR_OK; ERR_ABSENT (no text), also when it is lost;
+ * ERR_CORRUPT; else a failure.
  */
 int pack_entry_of(const struct pack *p, struct pack_reader *r, uint32_t ordinal,
     struct pack_entry *out, struct err *e);

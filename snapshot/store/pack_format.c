@@ -38,7 +38,7 @@ enum {
 	FOOTER_HEADER_LEN = 56,
 	FOOTER_BODY_LEN = 64,
 	FOOTER_UPPER_LEN = 72,
-	FOOTER_RESERVED = 76,
+	FOOTER_LOST = 76,
 	FOOTER_UPPER = 80,
 	FOOTER_HEADER_DIGEST = 208,
 	FOOTER_BODY_DIGEST = 240,
@@ -106,6 +106,7 @@ header_fixed(const struct pack_meta *m, uint8_t out[PACK_FORMAT_HEADER])
 	memset(out, 0, PACK_FORMAT_HEADER);
 	memcpy(out, PACK_FORMAT_MAGIC, PACK_FORMAT_MAGIC_LEN);
 	bytes_put32(out + HEADER_VERSION, PACK_FORMAT_VERSION);
+	bytes_put32(out + HEADER_FLAGS, m->lossy ? PACK_FORMAT_FLAG_LOSSY : 0);
 	bytes_put64(out + HEADER_PACK, m->pack_id);
 	bytes_put64(out + HEADER_SNAPSHOT, m->snapshot_id);
 	bytes_put64(out + HEADER_TABLE, m->table_id);
@@ -149,7 +150,8 @@ pack_format_header_len(const uint8_t fixed[PACK_FORMAT_HEADER], uint64_t *len, c
 		return format_fault(ERR_CORRUPT, why, "it is of no known version");
 	if (bytes_get32(fixed + HEADER_VERSION) > PACK_FORMAT_VERSION)
 		return format_fault(ERR_VERSION, why, "its format is newer");
-	if ((bytes_get32(fixed + HEADER_FLAGS) & PACK_FORMAT_FLAGS_REQUIRED) != 0)
+	if ((bytes_get32(fixed + HEADER_FLAGS) & PACK_FORMAT_FLAGS_REQUIRED &
+		~PACK_FORMAT_FLAG_LOSSY) != 0)
 		return format_fault(ERR_VERSION, why, "it needs something that is newer");
 	for (size_t i = 0; i < TEXTS; i++) {
 		uint32_t n = bytes_get32(fixed + HEADER_LENGTHS + 4 * i);
@@ -174,6 +176,7 @@ header_numbers(const uint8_t *data, struct pack_meta *m, const char **why)
 	m->date = (int64_t)bytes_get64(data + HEADER_DATE);
 	m->shard = bytes_get32(data + HEADER_SHARD);
 	m->shards = bytes_get32(data + HEADER_SHARDS);
+	m->lossy = (bytes_get32(data + HEADER_FLAGS) & PACK_FORMAT_FLAG_LOSSY) != 0;
 	return pack_format_meta_check(m, why) == ERR_OK ? ERR_OK : ERR_CORRUPT;
 }
 
@@ -222,6 +225,7 @@ pack_format_footer_put(
 	bytes_put64(out + FOOTER_HEADER_LEN, f->header_len);
 	bytes_put64(out + FOOTER_BODY_LEN, f->body_len);
 	bytes_put32(out + FOOTER_UPPER_LEN, f->upper.len);
+	bytes_put32(out + FOOTER_LOST, f->lost);
 	memcpy(out + FOOTER_UPPER, f->upper.bytes, f->upper.len);
 	memcpy(out + FOOTER_HEADER_DIGEST, f->header_digest, DIGEST_FULL);
 	memcpy(out + FOOTER_BODY_DIGEST, f->body_digest, DIGEST_FULL);
@@ -251,12 +255,13 @@ footer_agrees(const struct pack_footer *f)
 	uint64_t lines;
 
 	if (f->ordinals > PACK_ORDINALS_MAX || f->documents > f->ordinals ||
-	    f->frames > f->ordinals || f->documents > f->frames * FRAME_COUNT_MAX)
+	    f->lost > f->ordinals - f->documents || f->frames > f->ordinals ||
+	    f->documents > f->frames * FRAME_COUNT_MAX)
 		return false;
 	if (f->raw_bytes < f->documents * FRAME_DOCUMENT_MIN ||
 	    f->raw_bytes > f->documents * FRAME_DOCUMENT_MAX)
 		return false;
-	return bytes_add(f->documents, f->deletions, &lines) && f->blocks <= lines &&
+	return bytes_add(f->documents + f->lost, f->deletions, &lines) && f->blocks <= lines &&
 	       lines / (PACK_BLOCK_MAX / PACK_BLOCK_ENTRY_MIN) <= f->blocks &&
 	       (lines == 0 || f->blocks > 0);
 }
@@ -268,6 +273,7 @@ footer_numbers(const uint8_t *data, struct pack_footer *f)
 	    .documents = bytes_get64(data + FOOTER_DOCUMENTS),
 	    .deletions = bytes_get64(data + FOOTER_DELETIONS),
 	    .raw_bytes = bytes_get64(data + FOOTER_RAW),
+	    .lost = bytes_get32(data + FOOTER_LOST),
 	    .ordinals = bytes_get64(data + FOOTER_ORDINALS),
 	    .frames = bytes_get64(data + FOOTER_FRAMES),
 	    .blocks = bytes_get64(data + FOOTER_BLOCKS),
@@ -392,7 +398,7 @@ table_blocks_ok(const struct pack_footer *f, const uint8_t *blocks)
 		ordinal = at.first;
 		lines += at.entries;
 	}
-	return lines == f->documents + f->deletions;
+	return lines == f->documents + f->lost + f->deletions;
 }
 
 int

@@ -17,6 +17,7 @@
 #define PACK_FORMAT_END_MAGIC "TBPEND\r\n" /* last bytes of a pack */
 #define PACK_FORMAT_MAGIC_LEN 8u
 #define PACK_FORMAT_FLAGS_REQUIRED 0x0000ffffu /* who does not know one must not read on */
+#define PACK_FORMAT_FLAG_LOSSY 0x00000001u     /* the index may have lost lines */
 #define PACK_FORMAT_HEADER 104u                /* bytes of a header before its variable part */
 #define PACK_FORMAT_FOOTER 376u                /* bytes of a footer */
 #define PACK_FORMAT_FRAME_ENTRY 16u            /* bytes of an entry of the frame table */
@@ -36,6 +37,7 @@ struct pack_footer {
 	uint64_t documents; /* put lines of the index */
 	uint64_t deletions; /* deleted lines of the index */
 	uint64_t raw_bytes; /* sum of the sizes in the put lines */
+	uint32_t lost;      /* lost lines of the index */
 	uint64_t ordinals;  /* ordinals in use are below this */
 	uint64_t frames;
 	uint64_t blocks;

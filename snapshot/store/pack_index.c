@@ -36,7 +36,9 @@ index_line(const struct pack_index_builder *b, const struct pack_entry *entry, u
 	uint8_t rest = (uint8_t)(entry->key.len - shared);
 	size_t n = LINE_HEAD;
 
-	line[0] = entry->deleted ? PACK_INDEX_DELETED : PACK_INDEX_PUT;
+	line[0] = entry->deleted ? PACK_INDEX_DELETED
+		  : entry->lost  ? PACK_INDEX_LOST
+				 : PACK_INDEX_PUT;
 	line[1] = shared;
 	line[2] = rest;
 	memcpy(line + n, entry->key.bytes + shared, rest);
@@ -110,7 +112,7 @@ index_key(struct pack_index_cursor *c, struct key *key)
 	return NULL;
 }
 
-/* Read what a put line has behind its key. */
+/* Read what a put or lost line has behind its key. */
 static const char *
 index_put(struct pack_index_cursor *c, struct pack_entry *out)
 {
@@ -152,8 +154,9 @@ pack_index_next(struct pack_index_cursor *c, struct pack_entry *out, const char 
 	}
 	kind = c->at[0];
 	entry.deleted = kind == PACK_INDEX_DELETED;
+	entry.lost = kind == PACK_INDEX_LOST;
 	*why = index_key(c, &entry.key);
-	if (*why == NULL && kind == PACK_INDEX_PUT)
+	if (*why == NULL && (kind == PACK_INDEX_PUT || kind == PACK_INDEX_LOST))
 		*why = index_put(c, &entry);
 	else if (*why == NULL && kind != PACK_INDEX_DELETED)
 		*why = "a line is of no known kind";

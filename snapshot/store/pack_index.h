@@ -1,11 +1,11 @@
 /*
  * What is in an index block, decoded (thinkback-pack(5)): lines in key order, front-coded.
  *
- *   u8 kind | u8 shared | u8 rest | rest bytes of the key | of a put line: varint gap, varint size,
- *   16 bytes of digest
+ *   u8 kind | u8 shared | u8 rest | rest bytes of the key | of a put or lost line: varint gap,
+ * varint size, 16 bytes of digest
  *
- * A line's ordinal is the one after the last put line's, plus the gap. Pure; any thread; a builder
- * and a cursor belong to one thread at a time.
+ * A line's ordinal is the one after that of the last put or lost line, plus the gap. Pure; any
+ * thread; a builder and a cursor belong to one thread at a time.
  */
 #ifndef THINKBACK_STORE_PACK_INDEX_H
 #define THINKBACK_STORE_PACK_INDEX_H
@@ -20,13 +20,13 @@
 
 #define PACK_INDEX_SIZE 16384u /* bytes after which a block is closed */
 
-enum pack_index_kind { PACK_INDEX_PUT = 1, PACK_INDEX_DELETED = 2 };
+enum pack_index_kind { PACK_INDEX_PUT = 1, PACK_INDEX_DELETED = 2, PACK_INDEX_LOST = 3 };
 
 /* A block being filled. Zero it to start; pack_index_finish gives its memory back. */
 struct pack_index_builder {
 	struct buf raw;   /* lines of the open block */
 	struct key last;  /* key of the last line, of any block; len 0: none */
-	uint64_t next;    /* ordinal after the last put line's, of any block */
+	uint64_t next;    /* ordinal after the last put or lost line's, of any block */
 	uint32_t first;   /* next, as it was when the open block began */
 	uint32_t entries; /* lines in the open block */
 };
@@ -35,7 +35,7 @@ struct pack_index_builder {
 struct pack_index_cursor {
 	const uint8_t *at;  /* next byte; NULL: no block */
 	const uint8_t *end; /* behind the last one */
-	uint64_t next;      /* ordinal after the last put line's */
+	uint64_t next;      /* ordinal after the last put or lost line's */
 	uint32_t left;      /* lines not handed out yet */
 	struct key last;    /* key of the line before; len 0: none */
 };

@@ -131,6 +131,8 @@ pack_open(int packsfd, uint64_t pack_id, struct pack **out, struct err *e)
 		rc = open_ends(p, pack_id, d, e);
 	if (rc == ERR_OK)
 		rc = open_header(p, pack_id, d, e);
+	if (rc == ERR_OK && p->footer.lost > 0 && !p->meta.lossy)
+		rc = pack_fault(pack_id, ERR_CORRUPT, "its header and its footer disagree", e);
 	if (rc == ERR_OK)
 		rc = open_tables(p, pack_id, d, e);
 	digest_free(d);
@@ -143,6 +145,7 @@ pack_open(int packsfd, uint64_t pack_id, struct pack **out, struct err *e)
 	    .deletions = p->footer.deletions,
 	    .bytes = packfile_length(p->file),
 	    .raw_bytes = p->footer.raw_bytes,
+	    .lost = p->footer.lost,
 	    .frames = p->footer.frames};
 	*out = p;
 	return ERR_OK;

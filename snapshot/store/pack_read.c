@@ -289,7 +289,7 @@ pack_entry_of(const struct pack *p, struct pack_reader *r, uint32_t ordinal, str
 		rc = read_line(p, r, &entry, e);
 		if (rc != ERR_OK || entry.deleted || entry.ordinal < ordinal)
 			continue;
-		if (entry.ordinal > ordinal)
+		if (entry.ordinal > ordinal || entry.lost)
 			return ERR_ABSENT;
 		*out = entry;
 		return ERR_OK;

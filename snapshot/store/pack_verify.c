@@ -87,7 +87,7 @@ static int
 verify_index(const struct verify *v, struct pack_reader *r, struct err *e)
 {
 	const struct pack_footer *f = &v->p->footer;
-	uint64_t documents = 0, deletions = 0, raw_bytes = 0, frame;
+	uint64_t documents = 0, deletions = 0, lost = 0, raw_bytes = 0, frame;
 	struct pack_walk walk = {0};
 	struct pack_entry entry;
 	int rc;
@@ -95,6 +95,10 @@ verify_index(const struct verify *v, struct pack_reader *r, struct err *e)
 	while ((rc = pack_entry_next(v->p, r, &walk, &entry, e)) == ERR_OK) {
 		if (entry.deleted) {
 			deletions++;
+			continue;
+		}
+		if (entry.lost) {
+			lost++;
 			continue;
 		}
 		documents++;
@@ -105,7 +109,8 @@ verify_index(const struct verify *v, struct pack_reader *r, struct err *e)
 	}
 	if (rc != ERR_END)
 		return rc;
-	if (documents != f->documents || deletions != f->deletions || raw_bytes != f->raw_bytes)
+	if (documents != f->documents || deletions != f->deletions || lost != f->lost ||
+	    raw_bytes != f->raw_bytes)
 		return packfile_damaged(
 		    PACKFILE_PACK, f->pack_id, e, "its index does not add up to its totals");
 	return ERR_OK;

@@ -35,6 +35,7 @@ struct pack_writer {
 	struct buf frame_table;          /* entries as they will be on disk */
 	struct buf block_table;    /* likewise; offsets of blocks in the run count from its start */
 	struct pack_footer footer; /* filled as the pack grows; ordinals is the next one */
+	bool lossy;                /* lost lines are allowed */
 	int failed;                /* code of the first failure: nothing goes on after it */
 };
 
@@ -101,6 +102,7 @@ pack_writer_create(int packsfd, const struct pack_meta *meta, const struct dicti
 		return err_nomem(e);
 	w->footer.pack_id = meta->pack_id;
 	w->footer.upper = meta->upper;
+	w->lossy = meta->lossy;
 	w->digest = digest_create();
 	w->press = press_create(dict);
 	w->blocks = codec_packer_create(NULL);
@@ -295,6 +297,35 @@ pack_writer_delete(struct pack_writer *w, const struct key *key, struct err *e)
 	return w->failed;
 }
 
+static int
+writer_lose(struct pack_writer *w, const struct pack_entry *entry, struct err *e)
+{
+	struct pack_entry line = *entry;
+
+	if (!w->lossy || entry->deleted || entry->ordinal < w->footer.ordinals)
+		return err_set(e, ERR_BUG, "pack %016" PRIx64 " cannot have this lost line",
+		    w->footer.pack_id);
+	if (entry->ordinal >= PACK_ORDINALS_MAX)
+		return err_set(e, ERR_LIMIT, "pack %016" PRIx64 " is full", w->footer.pack_id);
+	if (entry->size < FRAME_DOCUMENT_MIN || entry->size > FRAME_DOCUMENT_MAX)
+		return err_set(
+		    e, ERR_LIMIT, "a document of %" PRIu32 " bytes cannot be stored", entry->size);
+	line.lost = true;
+	return writer_line(w, &line, e);
+}
+
+int
+pack_writer_lose(struct pack_writer *w, const struct pack_entry *entry, struct err *e)
+{
+	if (w->failed == ERR_OK)
+		w->failed = writer_lose(w, entry, e);
+	if (w->failed != ERR_OK)
+		return w->failed;
+	w->footer.ordinals = (uint64_t)entry->ordinal + 1;
+	w->footer.lost++;
+	return ERR_OK;
+}
+
 int
 pack_writer_skip(struct pack_writer *w, uint32_t ordinals, struct err *e)
 {
@@ -374,6 +405,7 @@ writer_finish(struct pack_writer *w, int (*place)(struct packfile_writer *file, 
 	    .deletions = w->footer.deletions,
 	    .bytes = packfile_size(w->file),
 	    .raw_bytes = w->footer.raw_bytes,
+	    .lost = w->footer.lost,
 	    .frames = w->footer.frames};
 	rc = place(w->file, e);
 	writer_free(w);

@@ -91,6 +91,9 @@ runs_next__damaged_rows(void **state)
 
 /* What takes each version of the catalogue back to the one before, the newest first. */
 static const char *const older[] = {
+    /* 4 */
+    "DROP VIEW version_list; DROP INDEX versions_lost; ALTER TABLE versions DROP COLUMN lost;"
+    "CREATE VIEW version_list AS SELECT 1; PRAGMA user_version = 4",
     /* 3 */
     "DROP VIEW snapshot_list; CREATE VIEW snapshot_list AS SELECT id FROM snapshots;"
     "DROP INDEX snapshots_of_table; DROP INDEX snapshots_at_date; DROP INDEX snapshots_by_date;"

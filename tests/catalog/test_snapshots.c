@@ -427,14 +427,14 @@ snapshots_take_back__in_several_ranges(void **state)
 	    "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 120000)"
 	    " INSERT INTO versions SELECT 1, CASE WHEN i BETWEEN 40000 AND 100000 THEN x'534d'"
 	    "  ELSE CAST(printf('S%c%06d', CASE WHEN i < 40000 THEN 'A' ELSE 'Z' END, i) AS BLOB)"
-	    "  END, i + 10, 9223372036854775807, 1, i, 1, zeroblob(16) FROM n");
+	    "  END, i + 10, 9223372036854775807, 1, i, 1, zeroblob(16), 0 FROM n");
 	contents(f, &before);
 	fixture_start(f, "orders", 200, &second);
 	assert_err(catalog_commit(f->c, false, &f->e), ERR_OK, &f->e);
 	fixture_sql(f, "catalog.db",
 	    "UPDATE versions SET died = 2 WHERE ordinal % 3 = 0;"
 	    "INSERT INTO versions SELECT table_id, CAST(key || x'21' AS BLOB), 2, died, 2, "
-	    "ordinal, 1, digest"
+	    "ordinal, 1, digest, 0"
 	    " FROM versions WHERE ordinal % 7 = 0 AND key <> x'534d'");
 	assert_true(fixture_number(f, "catalog.db", "SELECT count(*) FROM versions") > 125000);
 	assert_err(snapshots_recover(f->c, &f->e), ERR_OK, &f->e);

@@ -143,6 +143,7 @@ fuzz_walk(const struct pack *p, struct pack_reader *r, uint64_t *lines)
 			continue;
 		fuzz_require(entry.ordinal >= next && entry.size >= 2);
 		next = (uint64_t)entry.ordinal + 1;
+		fuzz_require(!entry.lost || pack_describe(p)->lossy);
 		pack_frame_of(p, entry.ordinal, &frame);
 	}
 	return ERR_OK;
@@ -160,6 +161,11 @@ fuzz_look_up(const struct pack *p, struct pack_reader *r)
 	while (n++ < 1000 && pack_entry_next(p, r, &walk, &entry, NULL) == ERR_OK) {
 		if (entry.deleted)
 			continue;
+		if (entry.lost) {
+			fuzz_require(
+			    pack_entry_of(p, other, entry.ordinal, &found, NULL) == ERR_ABSENT);
+			continue;
+		}
 		fuzz_require(pack_entry_of(p, other, entry.ordinal, &found, NULL) == ERR_OK);
 		fuzz_require(key_compare(&entry.key, &found.key) == 0);
 		fuzz_require(entry.size == found.size);
@@ -182,7 +188,8 @@ fuzz_read(void)
 		if (pack_verify(p, &e) == ERR_OK) {
 			const struct pack_totals *sum = pack_count(p);
 			fuzz_require(rc == ERR_OK ||
-				     (rc == ERR_END && lines == sum->documents + sum->deletions));
+				     (rc == ERR_END &&
+					 lines == sum->documents + sum->deletions + sum->lost));
 			fuzz_look_up(p, r);
 		}
 		pack_close(p);

@@ -273,7 +273,7 @@ pack_forged__blocks(void **state)
 		forged_block(*state, 2, honest_block, len, "ends within a ");
 	forged_block(*state, 1, honest_block, sizeof(honest_block), "behind its last line");
 	forged_block(*state, 3, honest_block, sizeof(honest_block), "ends within a line");
-	forged_byte(*state, 0, 3, "no known kind");
+	forged_byte(*state, 0, 4, "no known kind");
 	forged_byte(*state, 0, 0, "no known kind");
 	forged_byte(*state, 1, 1, "a key is malformed");
 	forged_byte(*state, 2, 0, "a key is malformed");
