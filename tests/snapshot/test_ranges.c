@@ -155,16 +155,16 @@ struct world {
 	size_t n;
 	struct cursor cursors[CONNECTIONS];
 	struct key cuts[SOURCE_CLIENTS_MAX * 4];
-	size_t n_cuts;           /* what the callback knows */
-	unsigned seen[4000];     /* how often each document was handed out */
-	struct buf log;          /* what the source told */
-	struct buf bad;          /* why the table is bad */
-	pthread_mutex_t lock;    /* of log: never held by two, for the source is one thread */
-	unsigned cut_connection; /* it ends in place of its second part; 0: none */
-	unsigned mute;           /* it does not answer any more after its first part; 0: none */
-	unsigned anew;           /* from this scan on the table is another; 0: never */
-	atomic_uint scans;       /* begun so far */
-	atomic_int busy;         /* so many times, say that replicas are not available */
+	size_t n_cuts;              /* what the callback knows */
+	unsigned seen[4000];        /* how often each document was handed out */
+	struct buf log;             /* what the source told */
+	struct buf bad;             /* why the table is bad */
+	pthread_mutex_t lock;       /* of log: never held by two, for the source is one thread */
+	atomic_uint cut_connection; /* it ends in place of its second part; 0: none */
+	unsigned mute;              /* it does not answer any more after its first part; 0: none */
+	unsigned anew;              /* from this scan on the table is another; 0: never */
+	atomic_uint scans;          /* begun so far */
+	atomic_int busy;            /* so many times, say that replicas are not available */
 };
 
 static void
