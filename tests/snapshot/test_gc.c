@@ -3,8 +3,7 @@
  * the catalogue, by the packs alone, and by a catalogue that is made again from them; what becomes
  * free; a stop at every system call.
  */
-/* libc must not inline what is defined here in its place. */
-#undef _FORTIFY_SOURCE
+#include "tests/support/stop.h" /* first: it defines calls of libc */
 
 #include "tests/support/history.h"
 #include "tests/support/test.h"
@@ -21,78 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-#define STOPPED 77 /* exit status of a process that was stopped */
-
-/* ---- the system ---- */
-
-/*
- * The calls that change files are defined here and take the place of libc's: the process ends at
- * the one that is chosen, before it is carried out. Syncs, which take most of the time, do nothing
- * else: this is about processes that are killed.
- */
-static unsigned stop_at; /* calls until the end, 1 for the next one; 0: never */
-
-static void
-stop_here(void)
-{
-	if (stop_at != 0 && --stop_at == 0)
-		_exit(STOPPED);
-}
-
-int
-fsync(int fd)
-{
-	(void)fd;
-	stop_here();
-	return 0;
-}
-
-int
-fdatasync(int fd)
-{
-	(void)fd;
-	stop_here();
-	return 0;
-}
-
-ssize_t
-write(int fd, const void *data, size_t len)
-{
-	stop_here();
-	return syscall(SYS_write, fd, data, len);
-}
-
-ssize_t
-pwrite64(int fd, const void *data, size_t len, off_t off)
-{
-	stop_here();
-	return syscall(SYS_pwrite64, fd, data, len, off);
-}
-
-int
-renameat(int from_fd, const char *from, int to_fd, const char *to)
-{
-	stop_here();
-	return (int)syscall(SYS_renameat2, from_fd, from, to_fd, to, 0);
-}
-
-int
-renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
-{
-	stop_here();
-	return (int)syscall(SYS_renameat2, from_fd, from, to_fd, to, flags);
-}
-
-int
-unlinkat(int fd, const char *name, int flags)
-{
-	stop_here();
-	return (int)syscall(SYS_unlinkat, fd, name, flags);
-}
 
 /* ---- random histories ---- */
 
@@ -181,25 +109,6 @@ gc_forget_them(struct history *h)
 	history_forget(h, 4);
 }
 
-/* Carry out ${run} in a process that ends at its ${n}th call. Whether it was cut off. */
-static bool
-gc_stopped(struct history *h, void (*run)(struct history *h), unsigned n)
-{
-	pid_t child = fork();
-	int status;
-
-	assert_true(child >= 0);
-	if (child == 0) {
-		stop_at = n;
-		run(h);
-		_exit(0);
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_true(WIFEXITED(status));
-	assert_true(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == STOPPED);
-	return WEXITSTATUS(status) == STOPPED;
-}
-
 static void
 gc_collect(struct history *h)
 {
@@ -220,7 +129,7 @@ gc__stopped_anywhere(void **state)
 	for (n = 1; stopped; n += STOPS_GC) {
 		struct history h;
 		history_copy(&base, &h);
-		stopped = gc_stopped(&h, gc_collect, n);
+		stopped = stop_in(&h, gc_collect, n);
 		history_compare(&h);
 		switch (n % 4) {
 		case 0:
@@ -258,7 +167,7 @@ gc__forget_stopped_anywhere(void **state)
 		struct history h;
 		struct catalog *c;
 		history_copy(&base, &h);
-		stopped = gc_stopped(&h, gc_forget_them, n);
+		stopped = stop_in(&h, gc_forget_them, n);
 		history_recover(&h);
 		assert_int_equal(catalog_open(h.repo, CATALOG_READ, &c, NULL), ERR_OK);
 		for (size_t i = 0; i < h.n; i++)

@@ -36,7 +36,8 @@ struct history {
 	int64_t clock;   /* date of the next snapshot */
 	uint64_t random; /* state of the random numbers */
 	struct history_snapshot snapshots[HISTORY_SNAPSHOTS];
-	size_t n; /* of these */
+	size_t n;   /* of these */
+	bool lossy; /* damage may have taken documents: of each snapshot as many as it counts */
 };
 
 /* history_start(h, seed), history_end(h): make an empty repository; remove it. */
@@ -55,6 +56,9 @@ unsigned history_random(struct history *h, unsigned below);
  * document carries so many bytes of padding that a frame holds few.
  */
 void history_take(struct history *h, const int values[HISTORY_KEYS]);
+
+/* history_note(h, values): note the newest snapshot, taken with these values by another process. */
+void history_note(struct history *h, const int values[HISTORY_KEYS]);
 
 /* history_take_random(h): take one that differs in some documents from the last one. */
 void history_take_random(struct history *h);
@@ -86,5 +90,8 @@ void history_recover(struct history *h);
  * shown by neither; and check finds nothing.
  */
 void history_compare(struct history *h);
+
+/* history_compare_shown(h): the same, as the catalogue has it alone; without a check. */
+void history_compare_shown(struct history *h);
 
 #endif
