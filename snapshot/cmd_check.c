@@ -137,10 +137,10 @@ const struct cmd cmd_check = {
 	    "      --read-data  also decode every document and compare it with its digest; if\n"
 	    "                   all is well, the time is recorded (see thinkback list)\n"
 	    "      --repair     before that, write damaged packs and dictionaries again from\n"
-	    "                   what else there is; documents that are nowhere else are listed\n"
-	    "                   and dropped, until a snapshot stores the same ones again\n"
+	    "                   what else there is; documents that are nowhere else are\n"
+	    "                   listed and dropped, until a snapshot stores them again\n"
 	    "\n"
-	    "Exit status: 0 no problems, 1 problems, documents were dropped, or the check could\n"
-	    "not be made.\n",
+	    "Exit status: 0 no problems, 1 problems, documents were dropped, or the check\n"
+	    "could not be made.\n",
     .run = cmd_check_run,
 };
