@@ -576,17 +576,10 @@ live_set_up(struct live *l, const struct restore *r, struct err *e)
 	struct connection_options *o = &l->connect;
 	int rc = address_parse(r->target, &o->address, e);
 
+	if (rc == ERR_OK)
+		rc = address_login(&o->address, server->user, &l->user, e);
 	if (rc != ERR_OK)
 		return rc;
-	if (server->user != NULL && o->address.user[0] != '\0' &&
-	    strcmp(server->user, o->address.user) != 0)
-		return err_set(e, ERR_ARG, "%s: two users, \"%s\" and \"%s\": name one",
-		    o->address.name, o->address.user, server->user);
-	l->user = strdup(server->user != NULL         ? server->user
-			 : o->address.user[0] != '\0' ? o->address.user
-						      : "admin");
-	if (l->user == NULL)
-		return err_nomem(e);
 	l->retry_ms = server->retry_ms > 0 ? server->retry_ms : LIVE_RETRY;
 	l->log = r->options->log;
 	o->user = l->user;

@@ -556,19 +556,12 @@ live_set_up(
     struct target_live *l, const char *uri, const struct target_server *server, struct err *e)
 {
 	struct connection_options *o = &l->connect;
-	const char *user = server->user;
 	int rc = address_parse(uri, &o->address, e);
 
+	if (rc == ERR_OK)
+		rc = address_login(&o->address, server->user, &l->user, e);
 	if (rc != ERR_OK)
 		return rc;
-	if (user != NULL && o->address.user[0] != '\0' && strcmp(user, o->address.user) != 0)
-		return err_set(e, ERR_ARG, "%s: two users, \"%s\" and \"%s\": name one",
-		    o->address.name, o->address.user, user);
-	if (user == NULL)
-		user = o->address.user[0] != '\0' ? o->address.user : "admin";
-	l->user = strdup(user);
-	if (l->user == NULL)
-		return err_nomem(e);
 	l->log = server->log;
 	l->deep = server->deep;
 	o->user = l->user;

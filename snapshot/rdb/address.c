@@ -130,3 +130,15 @@ address_parse(const char *text, struct address *out, struct err *e)
 		*out = read;
 	return rc;
 }
+
+int
+address_login(const struct address *a, const char *user, char **out, struct err *e)
+{
+	const char *named = a->user[0] != '\0' ? a->user : NULL;
+
+	if (user != NULL && named != NULL && strcmp(user, named) != 0)
+		return err_set(
+		    e, ERR_ARG, "%s: two users, \"%s\" and \"%s\": name one", a->name, named, user);
+	*out = strdup(user != NULL ? user : named != NULL ? named : "admin");
+	return *out != NULL ? ERR_OK : err_nomem(e);
+}

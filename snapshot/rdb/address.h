@@ -22,4 +22,12 @@ struct address {
  */
 int address_parse(const char *text, struct address *out, struct err *e);
 
+/*
+ * address_login(a, user, out, e):
+ * Find whom to log in as at ${a}: ${user} (NULL: nobody was named), else who is named in the
+ * address, else "admin". Return ERR_OK and set ${out}, to be freed; ERR_ARG when both name
+ * somebody, and not the same; ERR_NOMEM.
+ */
+int address_login(const struct address *a, const char *user, char **out, struct err *e);
+
 #endif

@@ -639,22 +639,15 @@ live_set_up(struct live *l, const char *address, const struct source_server *ser
 	struct connection_options *o = &l->connect;
 	int rc = address_parse(address, &o->address, e);
 
+	if (rc == ERR_OK)
+		rc = address_login(&o->address, server->user, &l->user, e);
 	if (rc != ERR_OK)
 		return rc;
-	if (server->user != NULL && o->address.user[0] != '\0' &&
-	    strcmp(server->user, o->address.user) != 0)
-		return err_set(e, ERR_ARG, "%s: two users, \"%s\" and \"%s\": name one",
-		    o->address.name, o->address.user, server->user);
 	l->server = *server;
 	l->server.clients = server->clients > 0 ? server->clients : 1;
 	l->server.connect_ms = server->connect_ms > 0 ? server->connect_ms : LIVE_CONNECT;
 	l->server.idle_ms = server->idle_ms > 0 ? server->idle_ms : LIVE_IDLE;
 	l->server.retry_ms = server->retry_ms > 0 ? server->retry_ms : LIVE_RETRY;
-	l->user = strdup(server->user != NULL         ? server->user
-			 : o->address.user[0] != '\0' ? o->address.user
-						      : "admin");
-	if (l->user == NULL)
-		return err_nomem(e);
 	o->user = l->user;
 	o->password = server->password;
 	o->password_len = server->password_len;

@@ -187,15 +187,6 @@ world_answer(void *arg, unsigned connection, unsigned n, const char *query, stru
 		buf_puts(out, "{\"t\":1,\"r\":[[]]}");
 }
 
-static void
-world_log(void *arg, enum log_level level, const char *text)
-{
-	struct world *w = arg;
-	(void)level;
-
-	assert_int_equal(buf_printf(&w->log, "%s\n", text), ERR_OK);
-}
-
 static int
 world_setup(void **state)
 {
@@ -205,7 +196,7 @@ world_setup(void **state)
 	w->server.answer = world_answer;
 	w->server.arg = w;
 	server_start(&w->server);
-	log = (struct log){.line = world_log, .arg = w, .most = LOG_DETAIL};
+	log = (struct log){.line = server_told, .arg = &w->log, .most = LOG_DETAIL};
 	w->options = (struct source_server){.log = &log,
 	    .connect_ms = 60000,
 	    .idle_ms = 60000,

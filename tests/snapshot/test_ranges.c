@@ -306,15 +306,6 @@ world_cuts(void *arg, const char *database, const char *table, uint64_t document
 	return n;
 }
 
-static void
-world_log(void *arg, enum log_level level, const char *text)
-{
-	struct world *w = arg;
-	(void)level;
-
-	assert_int_equal(buf_printf(&w->log, "%s\n", text), ERR_OK);
-}
-
 static int
 key_order(const void *a, const void *b)
 {
@@ -344,7 +335,7 @@ world_setup(void **state)
 	w->server.answer = world_answer;
 	w->server.arg = w;
 	server_start(&w->server);
-	log = (struct log){.line = world_log, .arg = w, .most = LOG_DETAIL};
+	log = (struct log){.line = server_told, .arg = &w->log, .most = LOG_DETAIL};
 	w->options = (struct source_server){.log = &log,
 	    .connect_ms = 60000,
 	    .idle_ms = 60000,

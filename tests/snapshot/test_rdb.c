@@ -14,6 +14,7 @@
 #include "snapshot/rdb/scram.h"
 #include "tests/support/played.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define HELLO                                                                                      \
@@ -43,6 +44,32 @@ address__all_parts(void **state)
 	assert_string_equal(a.name, "[::1]:29");
 	assert_err(address_parse("rethinkdb://[fe80::2]", &a, NULL), ERR_OK, NULL);
 	assert_string_equal(a.name, "[fe80::2]:28015");
+}
+
+static void
+address__login(void **state)
+{
+	struct address named, plain;
+	char *user = NULL;
+	struct err e = {0};
+	(void)state;
+
+	assert_err(address_parse("rethinkdb://bk@db1", &named, NULL), ERR_OK, NULL);
+	assert_err(address_parse("rethinkdb://db1", &plain, NULL), ERR_OK, NULL);
+	assert_err(address_login(&plain, NULL, &user, &e), ERR_OK, &e);
+	assert_string_equal(user, "admin");
+	free(user);
+	assert_err(address_login(&plain, "ro", &user, &e), ERR_OK, &e);
+	assert_string_equal(user, "ro");
+	free(user);
+	assert_err(address_login(&named, NULL, &user, &e), ERR_OK, &e);
+	assert_string_equal(user, "bk");
+	free(user);
+	assert_err(address_login(&named, "bk", &user, &e), ERR_OK, &e);
+	assert_string_equal(user, "bk");
+	free(user);
+	assert_err(address_login(&named, "ro", &user, &e), ERR_ARG, NULL);
+	assert_string_equal(e.text, "db1:28015: two users, \"bk\" and \"ro\": name one");
 }
 
 static void
@@ -638,6 +665,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(address__all_parts),
+	    cmocka_unit_test(address__login),
 	    cmocka_unit_test(address__refusals),
 	    cmocka_unit_test(base64__both_ways),
 	    cmocka_unit_test(scram__known_answer),

@@ -7,6 +7,7 @@
 #define THINKBACK_TESTS_SERVER_H
 
 #include "catalog/base/buf.h"
+#include "catalog/base/log.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -48,6 +49,9 @@ struct server {
 /* server_start(s): start it; answer and arg are set. server_stop(s): end it. */
 void server_start(struct server *s);
 void server_stop(struct server *s);
+
+/* server_told(arg, level, text): a log's line function that puts each line into the buf ${arg}. */
+void server_told(void *arg, enum log_level level, const char *text);
 
 /* server_finish(s): free what it holds, after server_stop. */
 void server_finish(struct server *s);
