@@ -16,7 +16,11 @@ static const char GENERATION_SQL[] = "PRAGMA data_version";
 
 /* ---- errors ---- */
 
-/* A file that cannot be opened: missing, or the system's reason. */
+/*
+ * A file that cannot be opened: missing, or the system's reason. When it is there and the system
+ * still missed a file, that is the one that SQLite keeps beside it, which a process that is
+ * confined cannot make: the first to open the database has to be another.
+ */
 static int
 db_fail_open(const char *path, int errnum, struct err *e)
 {
@@ -26,7 +30,11 @@ db_fail_open(const char *path, int errnum, struct err *e)
 		return err_system(e, errno, "cannot open %s", path);
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, ERR_CORRUPT, "%s is not a file", path);
-	if (errnum != 0 && errnum != ENOENT)
+	if (errnum == ENOENT)
+		return err_set(e, ERR_DENIED,
+		    "cannot open %s: the file that SQLite needs beside it cannot be made here",
+		    path);
+	if (errnum != 0)
 		return err_system(e, errnum, "cannot open %s", path);
 	return err_set(e, ERR_IO, "cannot open %s", path);
 }

@@ -62,7 +62,8 @@ int db_create(const char *path, const struct db_schema *schema, struct err *e);
  * a directory that is nobody's to write to). Return ERR_OK and set
  * ${out}, to be closed with db_close; ERR_ABSENT when the file is missing; ERR_CORRUPT when it is
  * damaged or of another kind; ERR_VERSION when its schema is newer, or older and not ${writable};
- * ERR_READONLY when ${writable} and it cannot be written; else a failure.
+ * ERR_READONLY when ${writable} and it cannot be written; ERR_DENIED when this process may not,
+ * which holds for a confined one until another has opened the database; else a failure.
  */
 int db_open(const char *path, const struct db_schema *schema, bool writable, struct db **out,
     struct err *e);

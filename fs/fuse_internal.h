@@ -46,7 +46,9 @@ struct fuse_fs {
 	atomic_bool no_open;
 
 	pthread_mutex_t lock;    /* for what follows */
+	pthread_cond_t given;    /* a view has been given back */
 	struct fuse_slot *idle;  /* views that nobody uses, the last used first */
+	size_t lent;             /* views that somebody uses */
 	struct fuse_dir *dirs;   /* open directories */
 	struct fuse_file *files; /* open files of snapshots */
 	int64_t log_second;      /* the second in which log_lines were logged */
@@ -55,16 +57,24 @@ struct fuse_fs {
 
 /* ---- fuse_pool.c ---- */
 
+/* fuse_pool_init(fs): begin; ended by fuse_pool_destroy. */
+void fuse_pool_init(struct fuse_fs *fs);
+
 /*
  * fuse_pool_take(fs, out, e), fuse_pool_give(fs, slot):
- * Borrow a view: an idle one or a new one, so there are as many as threads that work at once.
- * Return ERR_OK or as view_create. Any thread. The slot's buffer is empty.
+ * Borrow a view: an idle one or a new one, so there are as many as threads that work at once. While
+ * there is no catalogue to open (view_is_early), wait for one that is in use; the caller must have
+ * none. Return ERR_OK or as view_create. Any thread. The slot's buffer is empty.
  */
 int fuse_pool_take(struct fuse_fs *fs, struct fuse_slot **out, struct err *e);
 void fuse_pool_give(struct fuse_fs *fs, struct fuse_slot *slot);
 
-/* fuse_pool_finish(fs): free all views; all must have been given back. */
+/*
+ * fuse_pool_finish(fs): free all views; all must have been given back.
+ * fuse_pool_destroy(fs): and the lock, too.
+ */
 void fuse_pool_finish(struct fuse_fs *fs);
+void fuse_pool_destroy(struct fuse_fs *fs);
 
 /* ---- fuse_answer.c ---- */
 

@@ -171,7 +171,7 @@ fuse_mount_create(const struct repo *repo, const struct fuse_mount_options *opti
 	m->syslog = options->syslog;
 	atomic_init(&m->fs.epochs, false);
 	atomic_init(&m->fs.no_open, false);
-	pthread_mutex_init(&m->fs.lock, NULL);
+	fuse_pool_init(&m->fs);
 	rc = fuse_mount_open(&m->fs, options, e);
 	if (rc == ERR_OK)
 		rc = fuse_mount_session(m, repo, options, e);
@@ -286,9 +286,8 @@ fuse_mount_free(struct fuse_mount *m)
 	fuse_dir_finish(&m->fs);
 	fuse_file_finish(&m->fs);
 	inbox_free(m->fs.inbox);
-	fuse_pool_finish(&m->fs);
+	fuse_pool_destroy(&m->fs);
 	store_free(m->fs.store);
-	pthread_mutex_destroy(&m->fs.lock);
 	free(m);
 	return there;
 }

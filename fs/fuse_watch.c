@@ -19,7 +19,7 @@
 struct fuse_watch {
 	struct fuse_fs *fs;
 	struct fuse_session *session;
-	struct fuse_slot *slot; /* the thread's own view */
+	struct view *view; /* the thread's own */
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake; /* stop was set */
@@ -72,14 +72,14 @@ fuse_watch_run(void *arg)
 	uint64_t seen = 0;
 	/* Known from the start: with the names of directories the kernel forgets all that is below
 	 * them, the bytes of files too, so it is told only when there is a reason. */
-	bool known = view_generation(w->slot->view, &seen, NULL) == ERR_OK;
+	bool known = view_generation(w->view, &seen, NULL) == ERR_OK;
 
 	atomic_store(&w->fs->epochs, fuse_watch_forget(w));
 	while (fuse_watch_wait(w)) {
 		uint64_t now;
 		store_sweep(w->fs->store);
 		/* What cannot be looked at may have changed. */
-		if (view_generation(w->slot->view, &now, NULL) != ERR_OK) {
+		if (view_generation(w->view, &now, NULL) != ERR_OK) {
 			known = false;
 			continue;
 		}
@@ -117,7 +117,7 @@ fuse_watch_start(
 		return err_nomem(e);
 	w->fs = fs;
 	w->session = session;
-	rc = fuse_pool_take(fs, &w->slot, e);
+	rc = view_create(fs->repo, fs->store, &w->view, e);
 	if (rc != ERR_OK) {
 		free(w);
 		return rc;
@@ -129,7 +129,7 @@ fuse_watch_start(
 	pthread_condattr_destroy(&monotonic);
 	rc = fuse_watch_spawn(w, e);
 	if (rc != ERR_OK) {
-		fuse_pool_give(fs, w->slot);
+		view_free(w->view);
 		pthread_cond_destroy(&w->wake);
 		pthread_mutex_destroy(&w->lock);
 		free(w);
@@ -149,7 +149,7 @@ fuse_watch_stop(struct fuse_watch *w)
 	pthread_cond_signal(&w->wake);
 	pthread_mutex_unlock(&w->lock);
 	pthread_join(w->thread, NULL);
-	fuse_pool_give(w->fs, w->slot);
+	view_free(w->view);
 	pthread_cond_destroy(&w->wake);
 	pthread_mutex_destroy(&w->lock);
 	free(w);

@@ -45,6 +45,12 @@ view_create(const struct repo *repo, struct store *store, struct view **out, str
 	return ERR_OK;
 }
 
+bool
+view_is_early(int code)
+{
+	return code == ERR_ABSENT || code == ERR_READONLY || code == ERR_DENIED;
+}
+
 void
 view_free(struct view *v)
 {

@@ -28,9 +28,8 @@ view_cache_finish(struct view *v)
 }
 
 /*
- * Go over to another catalogue that has taken the place of the one that is open (thinkback
- * rebuild). While there is none, or a process that is confined waits for the keeper to open it and
- * so make what SQLite needs beside it, the old one goes on answering.
+ * Go over to another catalogue that has taken the place of the one that is open. While there is
+ * none that can be opened, the old one goes on answering.
  */
 static int
 view_cache_follow(struct view *v, struct err *e)
@@ -43,7 +42,7 @@ view_cache_follow(struct view *v, struct err *e)
 		return rc;
 	rc = catalog_open(v->repo, CATALOG_READ, &fresh, e);
 	if (rc != ERR_OK)
-		return rc == ERR_ABSENT || rc == ERR_READONLY || rc == ERR_DENIED ? ERR_OK : rc;
+		return view_is_early(rc) ? ERR_OK : rc;
 	catalog_close(v->catalog);
 	v->catalog = fresh;
 	v->known = false;

@@ -26,6 +26,23 @@ same "$work/before" "$work/after"
 equal SKU-0002 "$(jq -r .id <&5)" 'a document that was open all the time'
 exec 5<&-
 
+# As long as the process that serves cannot open the new one, because the keeper that has to open it first
+# is busy, the old one answers, however many ask.
+keeper=$(pgrep -P "$daemon" -f -- "-r $repo mount") || fail 'no keeper'
+kill -STOP "$keeper"
+rm "$repo"/catalog.db*
+expect 0 tb rebuild
+[ ! -e "$repo/catalog.db-shm" ] || fail 'somebody has opened the new one'
+for n in 1 2 3 4 5 6; do
+	listing "slow-$n" &
+	listings[n]=$!
+done
+for n in 1 2 3 4 5 6; do
+	wait "${listings[n]}" || fail 'a listing failed'
+	same "$work/before" "$work/slow-$n"
+done
+kill -CONT "$keeper"
+
 # Snapshots that are taken into the new catalogue appear, and what is copied in is queued.
 expect 0 tb snapshot "$third"
 soon 5 test -e "$mnt/shop/orders/shard-00/$day3" || fail 'a snapshot taken after a rebuild does not appear'
