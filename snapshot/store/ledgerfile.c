@@ -76,10 +76,11 @@ bool
 ledgerfile_tag_next(
     const struct ledgerfile *l, size_t *at, int64_t *snapshot_id, char tag[LEDGERFILE_TAG])
 {
-	const uint8_t *p = l->tags.data + *at;
+	const uint8_t *p;
 
 	if (*at >= l->tags.len)
 		return false;
+	p = l->tags.data + *at;
 	*snapshot_id = (int64_t)bytes_get64(p);
 	memcpy(tag, p + LEDGERFILE_TAG_AT, p[8]);
 	tag[p[8]] = '\0';

@@ -119,15 +119,7 @@ openat(int fd, const char *name, int flags, ...)
 }
 
 /* The allocator: not with a sanitizer, which has one of its own (and finds leaks itself). */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define FAULT_ALLOCATOR 0
-#elif defined(__has_feature)
-#define FAULT_ALLOCATOR (!__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer))
-#else
-#define FAULT_ALLOCATOR 1
-#endif
-
-#if FAULT_ALLOCATOR
+#if !TEST_SANITIZED
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t n, size_t size);
 extern void *__libc_realloc(void *old, size_t size);
@@ -478,7 +470,7 @@ pack_faults__reading(void **state)
 
 /* ---- memory ---- */
 
-#if FAULT_ALLOCATOR
+#if !TEST_SANITIZED
 /* Let the n-th allocation of ${run} fail, for all n; there must be more than ${least}. */
 static void
 memory_sweep(
@@ -584,14 +576,14 @@ main(void)
 		FAULT_TEST(pack_faults__every_file_size),
 		FAULT_TEST(pack_faults__subdirectory_is_a_file),
 		FAULT_TEST(pack_faults__reading),
-#if FAULT_ALLOCATOR
+#if !TEST_SANITIZED
 		FAULT_TEST(pack_faults__no_memory_to_write),
 		FAULT_TEST(pack_faults__no_memory_to_read),
 		FAULT_TEST(pack_faults__no_memory_for_a_dictionary),
 #endif
 	};
 
-#if FAULT_ALLOCATOR
+#if !TEST_SANITIZED
 	if (CRYPTO_set_mem_functions(
 		memory_openssl_malloc, memory_openssl_realloc, memory_openssl_free) != 1)
 		return 1;

@@ -12,6 +12,18 @@
 #include "catalog/base/buf.h"
 #include "catalog/base/err.h"
 
+/* Whether the tests are built with a sanitizer, which has an allocator and needs of its own. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TEST_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define TEST_SANITIZED 1
+#endif
+#endif
+#ifndef TEST_SANITIZED
+#define TEST_SANITIZED 0
+#endif
+
 /* Fail unless ${rc} is ${want}, naming both codes and showing the text of ${e} (struct err *, or
  * NULL). */
 #define assert_err(rc, want, e) test_assert_err((rc), (want), (e), __FILE__, __LINE__)
