@@ -6,10 +6,10 @@
 #include "snapshot/store/dictionary.h"
 
 #include "catalog/base/bytes.h"
-#include "catalog/base/digest.h"
 #include "snapshot/store/codec.h"
 #include "snapshot/store/dictionary_internal.h"
 #include "snapshot/store/packfile.h"
+#include "snapshot/store/seal.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -19,15 +19,13 @@
 #include <zdict.h>
 #include <zstd_errors.h>
 
-#define DICTIONARY_MAGIC "TBDICT\r\n"
-#define DICTIONARY_MAGIC_LEN 8u
-#define DICTIONARY_FORMAT_VERSION 1u
-#define DICTIONARY_FLAGS_REQUIRED 0x0000ffffu /* who does not know one must not read on */
-#define DICTIONARY_HEADER 48u                 /* bytes of the file's header */
-#define DICTIONARY_FILE_MAX 1048576u          /* bytes of a dictionary in a file */
-#define DICTIONARY_SAMPLES 100u               /* fewer documents teach nothing */
-#define DICTIONARY_LEARN_MIN 262144u          /* nor do fewer bytes */
-#define DICTIONARY_SHARE 100u                 /* of the samples' bytes, one in so many */
+#define DICTIONARY_HEADER 48u        /* bytes of the file's header */
+#define DICTIONARY_FILE_MAX 1048576u /* bytes of a dictionary in a file */
+#define DICTIONARY_SAMPLES 100u      /* fewer documents teach nothing */
+#define DICTIONARY_LEARN_MIN 262144u /* nor do fewer bytes */
+#define DICTIONARY_SHARE 100u        /* of the samples' bytes, one in so many */
+
+static const struct seal_kind dictionary_kind = {"TBDICT\r\n", 1};
 
 /*
  * How samples are searched (zdict.h): segments of k bytes, counted by the d bytes at each place, in
@@ -191,18 +189,15 @@ static int
 file_encode(uint64_t id, uint64_t table_id, const void *bytes, size_t len, struct buf *out)
 {
 	uint8_t header[DICTIONARY_HEADER] = {0};
-	uint8_t full[DIGEST_FULL];
 
-	memcpy(header, DICTIONARY_MAGIC, DICTIONARY_MAGIC_LEN);
-	bytes_put32(header + FIELD_VERSION, DICTIONARY_FORMAT_VERSION);
+	seal_begin(&dictionary_kind, header);
 	bytes_put64(header + FIELD_ID, id);
 	bytes_put64(header + FIELD_TABLE, table_id);
 	bytes_put32(header + FIELD_LEN, (uint32_t)len);
 	if (buf_append(out, header, sizeof(header)) != ERR_OK ||
-	    buf_append(out, bytes, len) != ERR_OK ||
-	    digest_whole(out->data, out->len, full) != ERR_OK)
+	    buf_append(out, bytes, len) != ERR_OK)
 		return ERR_NOMEM;
-	return buf_append(out, full, sizeof(full));
+	return seal_end(out);
 }
 
 /* Write the dictionary's file and hand it to ${place}. */
@@ -242,39 +237,18 @@ dictionary_replace(
 	return rc == ERR_OK ? packfile_replace(packsfd, PACKFILE_DICTIONARY, id, e) : rc;
 }
 
-/* Whether the digest at the end of ${file} is that of the bytes before. */
-static int
-file_digest_check(const struct buf *file, const char **why)
-{
-	size_t len = file->len - DIGEST_FULL;
-	uint8_t full[DIGEST_FULL];
-
-	*why = "its checksum is wrong";
-	if (digest_whole(file->data, len, full) != ERR_OK)
-		return ERR_NOMEM;
-	return memcmp(full, file->data + len, DIGEST_FULL) == 0 ? ERR_OK : ERR_CORRUPT;
-}
-
 /* Judge the bytes of a whole file, of at least header and digest. */
 static int
 file_check(const struct buf *file, uint64_t id, const char **why)
 {
 	const uint8_t *p = file->data;
-	int rc;
+	int rc = seal_check(&dictionary_kind, p, file->len, why);
 
-	*why = "it does not begin as a dictionary";
-	if (memcmp(p, DICTIONARY_MAGIC, DICTIONARY_MAGIC_LEN) != 0 ||
-	    bytes_get32(p + FIELD_VERSION) == 0)
-		return ERR_CORRUPT;
-	if (bytes_get32(p + FIELD_VERSION) > DICTIONARY_FORMAT_VERSION ||
-	    (bytes_get32(p + FIELD_FLAGS) & DICTIONARY_FLAGS_REQUIRED) != 0)
-		return ERR_VERSION;
-	rc = file_digest_check(file, why);
 	if (rc != ERR_OK)
 		return rc;
 	*why = "its header does not fit it";
 	if (bytes_get64(p + FIELD_ID) != id || bytes_get64(p + FIELD_TABLE) > INT64_MAX ||
-	    bytes_get32(p + FIELD_LEN) != file->len - DICTIONARY_HEADER - DIGEST_FULL)
+	    bytes_get32(p + FIELD_LEN) != file->len - DICTIONARY_HEADER - SEAL_END)
 		return ERR_CORRUPT;
 	return ERR_OK;
 }
@@ -282,14 +256,14 @@ file_check(const struct buf *file, uint64_t id, const char **why)
 int
 dictionary_load(int packsfd, uint64_t id, uint64_t *table_id, struct buf *out, struct err *e)
 {
-	static const struct packfile_whole whole = {.least = DICTIONARY_HEADER + DIGEST_FULL,
-	    .most = DICTIONARY_HEADER + DICTIONARY_FILE_MAX + DIGEST_FULL,
+	static const struct packfile_whole whole = {.least = DICTIONARY_HEADER + SEAL_END,
+	    .most = DICTIONARY_HEADER + DICTIONARY_FILE_MAX + SEAL_END,
 	    .check = file_check};
 	struct buf file = {0};
 	int rc = packfile_load(packsfd, PACKFILE_DICTIONARY, id, &whole, &file, e);
 
 	if (rc == ERR_OK && buf_append(out, file.data + DICTIONARY_HEADER,
-				file.len - DICTIONARY_HEADER - DIGEST_FULL) != ERR_OK)
+				file.len - DICTIONARY_HEADER - SEAL_END) != ERR_OK)
 		rc = err_nomem(e);
 	if (rc == ERR_OK && table_id != NULL)
 		*table_id = bytes_get64(file.data + FIELD_TABLE);

@@ -6,23 +6,19 @@
 #include "snapshot/store/ledgerfile.h"
 
 #include "catalog/base/bytes.h"
-#include "catalog/base/digest.h"
 #include "snapshot/store/packfile.h"
+#include "snapshot/store/seal.h"
 
 #include <string.h>
 
-#define LEDGERFILE_MAGIC "TBLEDG\r\n"
-#define LEDGERFILE_MAGIC_LEN 8u
-#define LEDGERFILE_FORMAT_VERSION 1u
-#define LEDGERFILE_FLAGS_REQUIRED 0x0000ffffu /* who does not know one must not read on */
-#define LEDGERFILE_HEADER 88u                 /* bytes of the file's header */
-#define LEDGERFILE_DATE 16u                   /* bytes of a date */
-#define LEDGERFILE_TAG_AT 9u                  /* bytes before a tag */
+#define LEDGERFILE_HEADER 88u /* bytes of the file's header */
+#define LEDGERFILE_DATE 16u   /* bytes of a date */
+#define LEDGERFILE_TAG_AT 9u  /* bytes before a tag */
+
+static const struct seal_kind ledgerfile_kind = {"TBLEDG\r\n", 1};
 
 /* Where the fields of the header are. */
 enum {
-	FIELD_VERSION = 8,
-	FIELD_FLAGS = 12,
 	FIELD_ID = 16,
 	FIELD_LAST = 24,  /* LEDGERFILE_NUMBERS times u64 */
 	FIELD_DATES = 72, /* u64: bytes of the dates */
@@ -137,27 +133,15 @@ ledgerfile_tags_fit(const uint8_t *p, size_t len)
 int
 ledgerfile_check(const uint8_t *data, size_t len, const char **why)
 {
-	uint8_t full[DIGEST_FULL];
 	uint64_t dates, tags;
+	int rc = seal_check(&ledgerfile_kind, data, len, why);
 
-	*why = "it is cut off";
-	if (len < LEDGERFILE_HEADER + DIGEST_FULL)
-		return ERR_CORRUPT;
-	*why = "it does not begin as a ledger does";
-	if (memcmp(data, LEDGERFILE_MAGIC, LEDGERFILE_MAGIC_LEN) != 0 ||
-	    bytes_get32(data + FIELD_VERSION) == 0)
-		return ERR_CORRUPT;
-	*why = "it is of a later version";
-	if (bytes_get32(data + FIELD_VERSION) > LEDGERFILE_FORMAT_VERSION ||
-	    (bytes_get32(data + FIELD_FLAGS) & LEDGERFILE_FLAGS_REQUIRED) != 0)
-		return ERR_VERSION;
-	len -= DIGEST_FULL;
-	if (digest_whole(data, len, full) != ERR_OK)
-		return ERR_NOMEM;
-	*why = "its checksum is wrong";
-	if (memcmp(full, data + len, DIGEST_FULL) != 0)
-		return ERR_CORRUPT;
+	if (rc != ERR_OK)
+		return rc;
 	*why = "its header does not fit it";
+	if (len < LEDGERFILE_HEADER + SEAL_END)
+		return ERR_CORRUPT;
+	len -= SEAL_END;
 	dates = bytes_get64(data + FIELD_DATES);
 	tags = bytes_get64(data + FIELD_TAGS);
 	if (bytes_get64(data + FIELD_ID) != LEDGERFILE_ID || !ledgerfile_last_fits(data) ||
@@ -177,11 +161,8 @@ static int
 ledgerfile_encode(const struct ledgerfile *l, struct buf *out)
 {
 	uint8_t header[LEDGERFILE_HEADER] = {0};
-	uint8_t full[DIGEST_FULL];
-	int rc;
 
-	memcpy(header, LEDGERFILE_MAGIC, LEDGERFILE_MAGIC_LEN);
-	bytes_put32(header + FIELD_VERSION, LEDGERFILE_FORMAT_VERSION);
+	seal_begin(&ledgerfile_kind, header);
 	bytes_put64(header + FIELD_ID, LEDGERFILE_ID);
 	for (size_t i = 0; i < LEDGERFILE_NUMBERS; i++)
 		bytes_put64(header + FIELD_LAST + 8 * i, (uint64_t)l->last[i]);
@@ -191,8 +172,7 @@ ledgerfile_encode(const struct ledgerfile *l, struct buf *out)
 	    buf_append(out, l->dates.data, l->dates.len) != ERR_OK ||
 	    buf_append(out, l->tags.data, l->tags.len) != ERR_OK)
 		return ERR_NOMEM;
-	rc = digest_whole(out->data, out->len, full);
-	return rc == ERR_OK ? buf_append(out, full, sizeof(full)) : rc;
+	return seal_end(out);
 }
 
 int
@@ -222,7 +202,7 @@ ledgerfile_check_file(const struct buf *file, uint64_t id, const char **why)
 int
 ledgerfile_load(int packsfd, struct ledgerfile *out, struct err *e)
 {
-	static const struct packfile_whole whole = {.least = LEDGERFILE_HEADER + DIGEST_FULL,
+	static const struct packfile_whole whole = {.least = LEDGERFILE_HEADER + SEAL_END,
 	    .most = LEDGERFILE_MAX,
 	    .check = ledgerfile_check_file};
 	struct buf file = {0};

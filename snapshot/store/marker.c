@@ -7,39 +7,25 @@
 #include "snapshot/store/marker.h"
 
 #include "catalog/base/bytes.h"
-#include "catalog/base/digest.h"
 #include "snapshot/store/packfile.h"
+#include "snapshot/store/seal.h"
 
 #include <string.h>
 
-#define MARKER_MAGIC "TBGONE\r\n"
-#define MARKER_MAGIC_LEN 8u
-#define MARKER_DIGEST_AT 40u
-#define MARKER_FLAGS_REQUIRED 0x0000ffffu /* who does not know one must not read on */
+#define MARKER_FILE_MAX 65536u /* bytes of one of a later version */
+
+static const struct seal_kind marker_kind = {"TBGONE\r\n", 1};
 
 int
 marker_decode(const uint8_t *data, size_t len, struct marker *out, const char **why)
 {
-	uint8_t digest[DIGEST_FULL];
 	struct marker m;
+	int rc = seal_check(&marker_kind, data, len, why);
 
-	*why = "it is cut off";
-	if (len < MARKER_MAGIC_LEN + 8)
-		return ERR_CORRUPT;
-	*why = "it does not begin as a marker does";
-	if (memcmp(data, MARKER_MAGIC, MARKER_MAGIC_LEN) != 0)
-		return ERR_CORRUPT;
-	*why = "it is of a later version";
-	if (bytes_get32(data + 8) != MARKER_FORMAT_VERSION ||
-	    (bytes_get32(data + 12) & MARKER_FLAGS_REQUIRED) != 0)
-		return ERR_VERSION;
+	if (rc != ERR_OK)
+		return rc;
 	*why = "it has another length than it should";
 	if (len != MARKER_LEN)
-		return ERR_CORRUPT;
-	if (digest_whole(data, MARKER_DIGEST_AT, digest) != ERR_OK)
-		return ERR_NOMEM;
-	*why = "its checksum is wrong";
-	if (memcmp(digest, data + MARKER_DIGEST_AT, DIGEST_FULL) != 0)
 		return ERR_CORRUPT;
 	m.snapshot_id = bytes_get64(data + 16);
 	m.table_id = bytes_get64(data + 24);
@@ -54,54 +40,47 @@ marker_decode(const uint8_t *data, size_t len, struct marker *out, const char **
 int
 marker_save(int packsfd, const struct marker *m, struct err *e)
 {
-	uint8_t raw[MARKER_LEN];
+	uint8_t head[MARKER_LEN - SEAL_END];
+	struct buf file = {0};
 	int rc;
 
-	memcpy(raw, MARKER_MAGIC, MARKER_MAGIC_LEN);
-	bytes_put32(raw + 8, MARKER_FORMAT_VERSION);
-	bytes_put32(raw + 12, 0);
-	bytes_put64(raw + 16, m->snapshot_id);
-	bytes_put64(raw + 24, m->table_id);
-	bytes_put64(raw + 32, (uint64_t)m->date);
-	if (digest_whole(raw, MARKER_DIGEST_AT, raw + MARKER_DIGEST_AT) != ERR_OK)
-		return err_nomem(e);
-	rc = packfile_save(
-	    packsfd, PACKFILE_MARKER, m->snapshot_id, raw, sizeof(raw), packfile_commit, e);
+	seal_begin(&marker_kind, head);
+	bytes_put64(head + 16, m->snapshot_id);
+	bytes_put64(head + 24, m->table_id);
+	bytes_put64(head + 32, (uint64_t)m->date);
+	if (buf_append(&file, head, sizeof(head)) != ERR_OK || seal_end(&file) != ERR_OK)
+		rc = err_nomem(e);
+	else
+		rc = packfile_save(packsfd, PACKFILE_MARKER, m->snapshot_id, file.data, file.len,
+		    packfile_commit, e);
+	buf_finish(&file);
 	return rc == ERR_EXISTS ? ERR_OK : rc;
+}
+
+static int
+marker_check(const struct buf *file, uint64_t id, const char **why)
+{
+	struct marker m;
+	int rc = marker_decode(file->data, file->len, &m, why);
+
+	if (rc != ERR_OK || m.snapshot_id == id)
+		return rc;
+	*why = "it is of another snapshot";
+	return ERR_CORRUPT;
 }
 
 int
 marker_load(int packsfd, uint64_t snapshot_id, struct marker *out, struct err *e)
 {
-	char what[PACKFILE_WHAT];
-	uint8_t raw[MARKER_LEN];
-	struct packfile *f;
-	struct marker m;
+	static const struct packfile_whole whole = {.most = MARKER_FILE_MAX, .check = marker_check};
+	struct buf file = {0};
 	const char *why;
-	uint64_t len;
-	int rc = packfile_open(packsfd, PACKFILE_MARKER, snapshot_id, &f, e);
+	int rc = packfile_load(packsfd, PACKFILE_MARKER, snapshot_id, &whole, &file, e);
 
-	if (rc != ERR_OK)
-		return rc;
-	len = packfile_length(f);
-	rc = packfile_read(f, 0, raw, len < MARKER_LEN ? (size_t)len : MARKER_LEN, e);
-	packfile_close(f);
-	if (rc != ERR_OK)
-		return rc;
-	rc = marker_decode(raw, len <= MARKER_LEN ? (size_t)len : MARKER_LEN + 1, &m, &why);
-	if (rc == ERR_OK && m.snapshot_id != snapshot_id) {
-		why = "it is of another snapshot";
-		rc = ERR_CORRUPT;
-	}
-	if (rc == ERR_VERSION)
-		return err_set(e, rc, "%s cannot be read: %s; use a newer thinkback",
-		    packfile_what(PACKFILE_MARKER, snapshot_id, what), why);
-	if (rc == ERR_CORRUPT)
-		return packfile_damaged(PACKFILE_MARKER, snapshot_id, e, "%s", why);
-	if (rc != ERR_OK)
-		return err_nomem(e);
-	*out = m;
-	return ERR_OK;
+	if (rc == ERR_OK && marker_decode(file.data, file.len, out, &why) != ERR_OK)
+		rc = err_nomem(e);
+	buf_finish(&file);
+	return rc;
 }
 
 int

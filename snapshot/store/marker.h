@@ -11,7 +11,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MARKER_FORMAT_VERSION 1
 #define MARKER_LEN 72u /* bytes of a marker */
 
 struct marker {

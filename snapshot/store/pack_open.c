@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Bytes of the longest header that is looked at to tell whether its version is a later one. */
+#define PACK_LATER_HEADER_MAX (4u * PACK_TEXT_MAX)
 /* Bytes of a pack with nothing in it. */
 #define PACK_LEN_MIN (PACK_FORMAT_HEADER + DIGEST_FULL + PACK_FORMAT_FOOTER)
 
@@ -23,6 +25,41 @@ pack_fault(uint64_t id, int rc, const char *why, struct err *e)
 		return err_set(e, rc, "%s cannot be read: %s; use a newer thinkback",
 		    packfile_what(PACKFILE_PACK, id, what), why);
 	return rc == ERR_NOMEM ? err_nomem(e) : rc;
+}
+
+/*
+ * What a header that names a later version is: ERR_VERSION when it is whole, ERR_CORRUPT when the
+ * footer, where both digests are in every version, says that it was another.
+ */
+static int
+open_later(const struct pack *p, const uint8_t foot[PACK_FORMAT_FOOTER], struct digest *d,
+    const char **why, struct err *e)
+{
+	uint8_t digest[DIGEST_FULL];
+	struct pack_footer f;
+	const char *unused;
+	uint8_t *data;
+	size_t len;
+	int rc = pack_format_footer_get(foot, packfile_length(p->file), d, &f, &unused);
+
+	if (rc != ERR_OK)
+		return rc == ERR_CORRUPT ? ERR_VERSION : rc;
+	if (f.header_len < PACK_FORMAT_HEADER + DIGEST_FULL || f.header_len > PACK_LATER_HEADER_MAX)
+		return ERR_VERSION;
+	len = (size_t)f.header_len - DIGEST_FULL;
+	data = malloc(len);
+	if (data == NULL)
+		return ERR_NOMEM;
+	rc = packfile_read(p->file, 0, data, len, e);
+	if (rc == ERR_OK)
+		rc = pack_format_digest(d, data, len, digest);
+	free(data);
+	if (rc != ERR_OK)
+		return rc;
+	if (memcmp(digest, f.header_digest, DIGEST_FULL) == 0)
+		return ERR_VERSION;
+	*why = "the checksum of its header is wrong";
+	return ERR_CORRUPT;
 }
 
 /* Read the fixed parts at both ends and see that they fit the file and each other. */
@@ -43,6 +80,8 @@ open_ends(struct pack *p, uint64_t id, struct digest *d, struct err *e)
 	if (rc != ERR_OK)
 		return rc;
 	rc = pack_format_header_len(head, &header_len, &why);
+	if (rc == ERR_VERSION)
+		rc = open_later(p, foot, d, &why, e);
 	if (rc == ERR_OK)
 		rc = pack_format_footer_get(foot, len, d, &p->footer, &why);
 	if (rc == ERR_OK && (p->footer.header_len != header_len || p->footer.pack_id != id)) {

@@ -208,6 +208,17 @@ read_block(const struct pack *p, struct pack_reader *r, uint64_t n, struct err *
 	return ERR_OK;
 }
 
+/* What is wrong with a line in this pack; NULL: nothing. */
+static const char *
+read_line_fault(const struct pack *p, const struct pack_entry *line)
+{
+	if (!line->deleted && line->ordinal >= p->footer.ordinals)
+		return "an ordinal is too large";
+	if (line->lost && !p->meta.lossy)
+		return "a document is lost in it, which its header does not say";
+	return NULL;
+}
+
 /* The next line of the loaded block; ERR_END behind its last. */
 static int
 read_line(const struct pack *p, struct pack_reader *r, struct pack_entry *out, struct err *e)
@@ -215,9 +226,11 @@ read_line(const struct pack *p, struct pack_reader *r, struct pack_entry *out, s
 	const char *why;
 	int rc = pack_index_next(&r->cursor, out, &why);
 
-	if (rc == ERR_OK && !out->deleted && out->ordinal >= p->footer.ordinals) {
+	if (rc == ERR_OK) {
+		why = read_line_fault(p, out);
+		if (why == NULL)
+			return ERR_OK;
 		rc = ERR_CORRUPT;
-		why = "an ordinal is too large";
 	}
 	if (rc != ERR_CORRUPT)
 		return rc;

@@ -6,22 +6,18 @@
 #include "snapshot/store/runfile.h"
 
 #include "catalog/base/bytes.h"
-#include "catalog/base/digest.h"
 #include "snapshot/store/codec.h"
 #include "snapshot/store/packfile.h"
+#include "snapshot/store/seal.h"
 
 #include <string.h>
 
-#define RUNFILE_MAGIC "TBRUN\0\r\n"
-#define RUNFILE_MAGIC_LEN 8u
-#define RUNFILE_FORMAT_VERSION 1u
-#define RUNFILE_FLAGS_REQUIRED 0x0000ffffu /* who does not know one must not read on */
-#define RUNFILE_HEADER 48u                 /* bytes of the file's header */
+#define RUNFILE_HEADER 48u /* bytes of the file's header */
+
+static const struct seal_kind runfile_kind = {"TBRUN\0\r\n", 1};
 
 /* Where the fields of the header are. */
 enum {
-	FIELD_VERSION = 8,
-	FIELD_FLAGS = 12,
 	FIELD_ID = 16,
 	FIELD_DATE = 24,
 	FIELD_SOURCE = 32, /* u32: length */
@@ -43,11 +39,8 @@ static int
 runfile_encode(const struct runfile *r, struct buf *out)
 {
 	uint8_t header[RUNFILE_HEADER] = {0};
-	uint8_t full[DIGEST_FULL];
-	int rc;
 
-	memcpy(header, RUNFILE_MAGIC, RUNFILE_MAGIC_LEN);
-	bytes_put32(header + FIELD_VERSION, RUNFILE_FORMAT_VERSION);
+	seal_begin(&runfile_kind, header);
 	bytes_put64(header + FIELD_ID, r->id);
 	bytes_put64(header + FIELD_DATE, (uint64_t)r->date);
 	bytes_put32(header + FIELD_SOURCE, (uint32_t)r->source.len);
@@ -56,8 +49,7 @@ runfile_encode(const struct runfile *r, struct buf *out)
 	    buf_append(out, r->source.data, r->source.len) != ERR_OK ||
 	    buf_append(out, r->record.data, r->record.len) != ERR_OK)
 		return ERR_NOMEM;
-	rc = digest_whole(out->data, out->len, full);
-	return rc == ERR_OK ? buf_append(out, full, sizeof(full)) : rc;
+	return seal_end(out);
 }
 
 int
@@ -88,20 +80,11 @@ static int
 runfile_check(const struct buf *file, uint64_t id, const char **why)
 {
 	const uint8_t *p = file->data;
-	size_t len = file->len - DIGEST_FULL;
-	uint8_t full[DIGEST_FULL];
+	size_t len = file->len - SEAL_END;
+	int rc = seal_check(&runfile_kind, p, file->len, why);
 
-	*why = "it does not begin as the file of a run";
-	if (memcmp(p, RUNFILE_MAGIC, RUNFILE_MAGIC_LEN) != 0 || bytes_get32(p + FIELD_VERSION) == 0)
-		return ERR_CORRUPT;
-	if (bytes_get32(p + FIELD_VERSION) > RUNFILE_FORMAT_VERSION ||
-	    (bytes_get32(p + FIELD_FLAGS) & RUNFILE_FLAGS_REQUIRED) != 0)
-		return ERR_VERSION;
-	if (digest_whole(p, len, full) != ERR_OK)
-		return ERR_NOMEM;
-	*why = "its checksum is wrong";
-	if (memcmp(full, p + len, DIGEST_FULL) != 0)
-		return ERR_CORRUPT;
+	if (rc != ERR_OK)
+		return rc;
 	*why = "its header does not fit it";
 	if (bytes_get64(p + FIELD_ID) != id || bytes_get32(p + FIELD_SOURCE) > RUNFILE_SOURCE_MAX ||
 	    (uint64_t)bytes_get32(p + FIELD_SOURCE) + bytes_get32(p + FIELD_RECORD) !=
@@ -113,8 +96,8 @@ runfile_check(const struct buf *file, uint64_t id, const char **why)
 int
 runfile_load(int packsfd, uint64_t id, struct runfile *out, struct err *e)
 {
-	static const struct packfile_whole whole = {.least = RUNFILE_HEADER + DIGEST_FULL,
-	    .most = RUNFILE_HEADER + RUNFILE_SOURCE_MAX + RUNFILE_RECORD_MAX + DIGEST_FULL,
+	static const struct packfile_whole whole = {.least = RUNFILE_HEADER + SEAL_END,
+	    .most = RUNFILE_HEADER + RUNFILE_SOURCE_MAX + RUNFILE_RECORD_MAX + SEAL_END,
 	    .check = runfile_check};
 	struct buf file = {0};
 	const uint8_t *p;

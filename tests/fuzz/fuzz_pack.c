@@ -5,6 +5,7 @@
  *   'r'  a file as it is
  *   'c'  a file whose checksums are made right first, so that what stands behind them is reached
  *   'b'  a recipe: totals, then decoded frames and index blocks, of which a file is built
+ *   'l'  the same of a pack that was repaired, and a byte of totals more: how many lines are lost
  */
 #include "snapshot/store/frame.h"
 #include "tests/support/forge.h"
@@ -61,18 +62,20 @@ fuzz_correct(struct buf *file)
 
 /* Build a file: 12 bytes of totals, then pieces of kind, first, lines, length (u16), contents. */
 static void
-fuzz_build(const uint8_t *data, size_t size, struct buf *file)
+fuzz_build(const uint8_t *data, size_t size, bool lossy, struct buf *file)
 {
-	struct forge f = {.meta = {.pack_id = FUZZ_ID, .shards = 1}};
+	struct forge f = {.meta = {.pack_id = FUZZ_ID, .shards = 1, .lossy = lossy}};
 
-	if (size < 12)
+	if (size < 13)
 		return;
 	f.footer.documents = bytes_get16(data);
 	f.footer.deletions = bytes_get16(data + 2);
 	f.footer.raw_bytes = bytes_get32(data + 4);
 	f.footer.ordinals = bytes_get32(data + 8);
-	data += 12;
-	size -= 12;
+	if (lossy)
+		f.footer.lost = data[12];
+	data += lossy ? 13 : 12;
+	size -= lossy ? 13 : 12;
 	while (size >= 7) {
 		uint16_t first = bytes_get16(data + 1), lines = bytes_get16(data + 3);
 		size_t len = bytes_get16(data + 5);
@@ -208,8 +211,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size == 0)
 		return 0;
 	fuzz_setup();
-	if (data[0] == 'b') {
-		fuzz_build(data + 1, size - 1, &file);
+	if (data[0] == 'b' || data[0] == 'l') {
+		fuzz_build(data + 1, size - 1, data[0] == 'l', &file);
 	} else {
 		fuzz_require(buf_append(&file, data + 1, size - 1) == ERR_OK);
 		if (data[0] == 'c')

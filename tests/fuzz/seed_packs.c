@@ -13,6 +13,8 @@
 /* Two documents and a deletion, as index lines and as a frame. */
 static const uint8_t seed_frame[] = {
     0, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, '{', '}', '[', '1', ']'};
+/* The frame without its first document. */
+static const uint8_t seed_gap[] = {0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, '[', '1', ']'};
 static const uint8_t seed_block[] = {1, 0, 2, 'S', 'a', 0, 2, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
     12, 13, 14, 15, 2, 1, 1, 'b', 1, 1, 1, 'c', 0, 3, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13,
     14, 15};
@@ -155,6 +157,23 @@ seed_recipe(const char *name, bool block, size_t at, uint8_t byte)
 	buf_finish(&out);
 }
 
+/* A recipe of a repaired pack whose first line is lost, as its totals say or ${lost} of them. */
+static void
+seed_recipe_lost(const char *name, uint8_t lost, const uint8_t *frame, size_t len)
+{
+	const uint8_t totals[13] = {1, 0, 1, 0, 3, 0, 0, 0, 2, 0, 0, 0, lost};
+	uint8_t lines[sizeof(seed_block)];
+	struct buf out = {0};
+
+	memcpy(lines, seed_block, sizeof(lines));
+	lines[0] = 3;
+	seed_require(buf_append(&out, totals, sizeof(totals)) == ERR_OK);
+	seed_piece(&out, false, 0, frame, len);
+	seed_piece(&out, true, 3, lines, sizeof(lines));
+	seed_write(name, 'l', out.data, out.len);
+	buf_finish(&out);
+}
+
 static void
 seed_recipes(void)
 {
@@ -169,6 +188,11 @@ seed_recipes(void)
 	seed_recipe("pack/recipe-line-rest", true, 2, 255);
 	seed_recipe("pack/recipe-line-gap", true, 5, 255);
 	seed_recipe("pack/recipe-line-order", true, 26, 'a');
+	seed_recipe("pack/recipe-line-lost", true, 0, 3);
+	seed_recipe_lost("pack/recipe-lost", 1, seed_gap, sizeof(seed_gap));
+	seed_recipe_lost("pack/recipe-lost-none", 0, seed_gap, sizeof(seed_gap));
+	seed_recipe_lost("pack/recipe-lost-many", 255, seed_gap, sizeof(seed_gap));
+	seed_recipe_lost("pack/recipe-lost-stored", 1, seed_frame, sizeof(seed_frame));
 }
 
 /* Train on made-up documents; ${out} is the file, ${raw} the dictionary alone. */

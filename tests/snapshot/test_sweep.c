@@ -2,7 +2,8 @@
  * A thousand damages, drawn with a fixed seed, to the packs, dictionaries and the catalogue of a
  * repository. Each is found by a check that reads all data, unless nothing that the files hold is
  * different; what is read all the same is what was stored; and a catalogue that is made again is
- * the one from before.
+ * the one from before. A repair keeps all that could be read and drops what is nowhere; a snapshot
+ * that holds the same documents again puts them back into every date.
  *
  * The one exception is decided by looking, not by allowing for it: a damage to catalog.db counts as
  * none when every value of every row is as before, but for those that nothing else tells (when a
@@ -13,6 +14,7 @@
 #include "snapshot/check.h"
 #include "snapshot/documents.h"
 #include "snapshot/rebuild.h"
+#include "snapshot/repair.h"
 #include "tests/support/packs.h"
 #include "tests/support/test.h"
 
@@ -25,6 +27,7 @@
 #include <unistd.h>
 
 #define SWEEP_DAMAGES 1000
+#define SWEEP_REPAIRS (TEST_SANITIZED ? 10 : 1) /* one damage in so many is repaired */
 #define SWEEP_FILES 64
 #define SWEEP_VERSIONS 4096
 #define SWEEP_DOCUMENTS 150 /* of the large table */
@@ -37,20 +40,49 @@ struct sweep_file {
 	struct buf damaged; /* as it is written */
 };
 
+/* Whether anything is on disk is not asked here, and asking takes most of the time. */
+int
+fsync(int fd)
+{
+	(void)fd;
+	return 0;
+}
+
+int
+fdatasync(int fd)
+{
+	(void)fd;
+	return 0;
+}
+
+/* A document of a snapshot. */
+struct sweep_shown {
+	uint8_t digest[DIGEST_LEN]; /* of its bytes */
+	int64_t table_id;
+	int64_t snapshot_id;
+};
+
+/* What is shown, sorted by digest. */
+struct sweep_set {
+	struct sweep_shown items[SWEEP_VERSIONS];
+	size_t n;
+};
+
 struct sweep {
 	char *dir;
+	char export[600];
 	char repo_path[512];
 	struct repo *repo;
 	struct sweep_file files[SWEEP_FILES];
 	size_t n_files;
-	struct buf rows;                             /* of the whole catalogue */
-	uint8_t digests[SWEEP_VERSIONS][DIGEST_LEN]; /* of all documents, sorted */
-	size_t n_digests;
+	struct buf rows; /* of the whole catalogue */
+	struct sweep_set whole;
+	struct sweep_set damaged, repaired, healed; /* after each of these */
 	struct digest *digest;
 	uint64_t random;
 	/* What was seen. */
 	unsigned catalog, harmless, found, refused;
-	uint64_t served;
+	uint64_t served, lost, restored;
 };
 
 /* ---- the repository ---- */
@@ -83,8 +115,9 @@ sweep_table(const char *dir, const char *table, unsigned documents, unsigned day
 	buf_finish(&text);
 }
 
+/* Take a snapshot of what was exported last. */
 static void
-sweep_take(struct sweep *s, const char *export, unsigned day)
+sweep_take(struct sweep *s, unsigned day)
 {
 	struct capture_options options = {
 	    .has_date = true, .date = 1795000000 + 86400 * (int64_t)day};
@@ -93,10 +126,8 @@ sweep_take(struct sweep *s, const char *export, unsigned day)
 	struct source *source;
 	struct err e = {0};
 
-	sweep_table(export, "large", SWEEP_DOCUMENTS, day, "[3,1]");
-	sweep_table(export, "small", 12, day, "[12]");
 	assert_err(capture_open(s->repo, NULL, &c, &e), ERR_OK, &e);
-	assert_err(source_open(export, &source, &e), ERR_OK, &e);
+	assert_err(source_open(s->export, &source, &e), ERR_OK, &e);
 	assert_err(capture_run(c, source, 0, &options, &result, &e), ERR_OK, &e);
 	assert_int_equal(result.tables, 2);
 	source_close(source);
@@ -197,28 +228,56 @@ sweep_rows(const struct sweep *s, bool numbers, struct buf *out)
 	return rc == SQLITE_DONE;
 }
 
+/* ---- reading ---- */
+
 static int
 sweep_digest_compare(const void *a, const void *b)
 {
 	return memcmp(a, b, DIGEST_LEN);
 }
 
-/* ---- reading ---- */
+static int
+sweep_shown_compare(const void *a, const void *b)
+{
+	const struct sweep_shown *x = a, *y = b;
+	int order = memcmp(x->digest, y->digest, DIGEST_LEN);
+
+	if (order == 0)
+		order = (x->snapshot_id > y->snapshot_id) - (x->snapshot_id < y->snapshot_id);
+	return order;
+}
+
+/* Whether ${set} shows that document in the same snapshot. */
+static bool
+sweep_shows(const struct sweep_set *set, const struct sweep_shown *shown)
+{
+	return bsearch(shown, set->items, set->n, sizeof(*shown), sweep_shown_compare) != NULL;
+}
+
+/* Whether all that ${part} shows is shown by ${set}. */
+static bool
+sweep_within(const struct sweep_set *part, const struct sweep_set *set)
+{
+	for (size_t i = 0; i < part->n; i++)
+		if (!sweep_shows(set, &part->items[i]))
+			return false;
+	return true;
+}
 
 /* Read every document of a snapshot; each must be one that was stored. */
 static void
 sweep_read_snapshot(struct sweep *s, struct catalog *cat, struct store *store,
-    const struct snapshots_snapshot *snapshot, bool gather)
+    const struct snapshots_snapshot *snapshot, struct sweep_set *out)
 {
 	const struct versions_version *version;
 	const struct buf *bytes;
-	uint8_t digest[DIGEST_LEN];
 	struct documents *d;
 	struct err e = {0};
 	int rc;
 
 	assert_int_equal(documents_open(cat, store, snapshot, &d, &e), ERR_OK);
 	for (unsigned n = 0; n < 2 * SWEEP_DOCUMENTS; n++) {
+		struct sweep_shown *shown = &out->items[out->n];
 		rc = documents_next(d, &version, &bytes, &e);
 		if (rc == ERR_CORRUPT) {
 			s->refused++;
@@ -227,27 +286,27 @@ sweep_read_snapshot(struct sweep *s, struct catalog *cat, struct store *store,
 		if (rc != ERR_OK)
 			break;
 		s->served++;
+		assert_true(out->n++ < SWEEP_VERSIONS);
+		*shown = (struct sweep_shown){
+		    .table_id = snapshot->table_id, .snapshot_id = snapshot->id};
 		assert_int_equal(
-		    digest_document(s->digest, bytes->data, bytes->len, digest), ERR_OK);
-		if (gather) {
-			assert_true(s->n_digests < SWEEP_VERSIONS);
-			memcpy(s->digests[s->n_digests++], digest, DIGEST_LEN);
-		} else if (bsearch(digest, s->digests, s->n_digests, DIGEST_LEN,
-			       sweep_digest_compare) == NULL) {
+		    digest_document(s->digest, bytes->data, bytes->len, shown->digest), ERR_OK);
+		if (out != &s->whole && bsearch(shown->digest, s->whole.items, s->whole.n,
+					    sizeof(*shown), sweep_digest_compare) == NULL)
 			fail_msg("served: %.*s", (int)bytes->len, (const char *)bytes->data);
-		}
 	}
 	documents_close(d);
 }
 
 /* Read what there is to read. */
 static void
-sweep_read(struct sweep *s, bool gather)
+sweep_read(struct sweep *s, struct sweep_set *out)
 {
 	struct catalog *cat;
 	struct store *store;
 	struct err e = {0};
 
+	out->n = 0;
 	if (catalog_open(s->repo, CATALOG_READ, &cat, &e) != ERR_OK)
 		return;
 	assert_int_equal(store_create(s->repo->packsfd, NULL, &store, &e), ERR_OK);
@@ -256,11 +315,12 @@ sweep_read(struct sweep *s, bool gather)
 		for (unsigned n = 0; n < 2 * SWEEP_DAYS; n++) {
 			if (snapshots_next(cat, table, snapshot.id, &snapshot, &e) != ERR_OK)
 				break;
-			sweep_read_snapshot(s, cat, store, &snapshot, gather);
+			sweep_read_snapshot(s, cat, store, &snapshot, out);
 		}
 	}
 	store_free(store);
 	catalog_close(cat);
+	qsort(out->items, out->n, sizeof(out->items[0]), sweep_shown_compare);
 }
 
 /* ---- damaging ---- */
@@ -326,9 +386,9 @@ sweep_put(const struct sweep_file *f, const struct buf *bytes)
 	unlink(path);
 }
 
-/* Make the catalogue again: it is as it was. */
+/* Make the catalogue again: its rows are ${before}. */
 static void
-sweep_rebuild(struct sweep *s)
+sweep_rebuild(struct sweep *s, const struct buf *before)
 {
 	unsigned problems = 0;
 	struct rebuild_options options = {.problem = sweep_problem, .arg = &problems};
@@ -340,12 +400,118 @@ sweep_rebuild(struct sweep *s)
 	assert_err(rebuild_run(s->repo, &options, &result, &e), ERR_OK, &e);
 	assert_int_equal(problems, 0);
 	assert_true(sweep_rows(s, false, &rows));
-	assert_int_equal(rows.len, s->rows.len);
-	assert_memory_equal(rows.data, s->rows.data, rows.len);
+	assert_int_equal(rows.len, before->len);
+	assert_memory_equal(rows.data, before->data, rows.len);
 	buf_finish(&rows);
 	snprintf(path, sizeof(path), "%s/%s", s->repo_path, result.kept);
 	assert_int_equal(unlink(path), 0);
 }
+
+/* Everything as it was before a repair. */
+static void
+sweep_reset(const struct sweep *s)
+{
+	struct dirent **names;
+	char dir[600], path[900];
+	int n;
+
+	snprintf(dir, sizeof(dir), "%s/packs/000000", s->repo_path);
+	n = scandir(dir, &names, sweep_is_file, sweep_by_name);
+	assert_true(n > 0);
+	for (int i = 0; i < n; i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, names[i]->d_name);
+		assert_int_equal(unlink(path), 0);
+		free(names[i]);
+	}
+	free(names);
+	for (size_t i = 0; i < s->n_files; i++)
+		sweep_put(&s->files[i], &s->files[i].whole);
+}
+
+/* ---- repairing ---- */
+
+static void
+sweep_repaired(void *arg, const char *text)
+{
+	(void)arg;
+	assert_true(text[0] != '\0');
+}
+
+/* How many documents the snapshots say they have lost, each counted at every date. */
+static uint64_t
+sweep_lost(const struct sweep *s)
+{
+	struct snapshots_snapshot snapshot = {0};
+	struct catalog *cat;
+	struct err e = {0};
+	uint64_t lost = 0;
+
+	assert_err(catalog_open(s->repo, CATALOG_READ, &cat, &e), ERR_OK, &e);
+	for (int64_t table = 1; table <= 2; table++)
+		for (snapshot.id = 0;
+		     snapshots_next(cat, table, snapshot.id, &snapshot, &e) == ERR_OK;)
+			lost += snapshot.lost;
+	catalog_close(cat);
+	return lost;
+}
+
+/* Repair: what could be read is still there, the rest is dropped and counted. */
+static void
+sweep_repair(struct sweep *s)
+{
+	unsigned told = 0;
+	struct repair_options options = {
+	    .repaired = sweep_repaired, .lost = sweep_problem, .arg = &told};
+	struct repair_result result;
+	struct err e = {0};
+	int lock;
+
+	assert_err(repo_lock(s->repo, &lock, &e), ERR_OK, &e);
+	assert_err(repair_run(s->repo, &options, &result, &e), ERR_OK, &e);
+	close(lock);
+	assert_int_equal(result.damaged, 0);
+	assert_int_equal(result.lost, told);
+	assert_int_equal(sweep_check(s), ERR_OK);
+	sweep_read(s, &s->repaired);
+	assert_true(sweep_within(&s->damaged, &s->repaired));
+	assert_true(sweep_within(&s->repaired, &s->whole));
+	assert_int_equal(sweep_lost(s), s->whole.n - s->repaired.n);
+	assert_true((result.lost == 0) == (s->whole.n == s->repaired.n));
+	s->lost += result.lost;
+}
+
+/* Whether the snapshots taken last, of each table the one behind ${last}, show that document. */
+static bool
+sweep_stored_again(const struct sweep *s, const struct sweep_shown *shown, int64_t last)
+{
+	for (size_t i = 0; i < s->healed.n; i++) {
+		const struct sweep_shown *item = &s->healed.items[i];
+		if (item->snapshot_id > last && item->table_id == shown->table_id &&
+		    memcmp(item->digest, shown->digest, DIGEST_LEN) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The last export is taken again: of what was lost, all that it holds is back at every date. */
+static void
+sweep_heal(struct sweep *s)
+{
+	int64_t last = 2 * SWEEP_DAYS; /* the number of the last snapshot before */
+
+	sweep_take(s, SWEEP_DAYS);
+	assert_int_equal(sweep_check(s), ERR_OK);
+	sweep_read(s, &s->healed);
+	assert_true(sweep_within(&s->repaired, &s->healed));
+	for (size_t i = 0; i < s->whole.n; i++) {
+		const struct sweep_shown *shown = &s->whole.items[i];
+		bool back = sweep_shows(&s->healed, shown);
+		assert_true(back || !sweep_stored_again(s, shown, last));
+		s->restored += back && !sweep_shows(&s->repaired, shown);
+	}
+}
+
+/* ---- one damage ---- */
 
 static void
 sweep_one(struct sweep *s, struct sweep_file *f, unsigned number)
@@ -361,17 +527,23 @@ sweep_one(struct sweep *s, struct sweep_file *f, unsigned number)
 	if (f->is_catalog && !same)
 		same = sweep_rows(s, false, &rows) && rows.len == s->rows.len &&
 		       memcmp(rows.data, s->rows.data, rows.len) == 0;
-	buf_finish(&rows);
 	rc = sweep_check(s);
 	if (rc == ERR_OK && !same)
 		fail_msg("damage %u to %s was not found", number, f->path);
 	s->found += rc != ERR_OK;
 	s->harmless += rc == ERR_OK;
 	s->catalog += f->is_catalog;
-	sweep_read(s, false);
-	if (f->is_catalog)
-		sweep_rebuild(s);
-	sweep_put(f, &f->whole);
+	sweep_read(s, &s->damaged);
+	if (f->is_catalog) {
+		sweep_rebuild(s, &s->rows);
+	} else if (!same && number % SWEEP_REPAIRS == 0) {
+		sweep_repair(s);
+		sweep_heal(s);
+		assert_true(sweep_rows(s, false, &rows));
+		sweep_rebuild(s, &rows);
+	}
+	sweep_reset(s);
+	buf_finish(&rows);
 }
 
 /* ---- the test ---- */
@@ -380,25 +552,27 @@ static int
 sweep_setup(void **state)
 {
 	struct sweep *s = calloc(1, sizeof(*s));
-	char export[600], path[700];
+	char path[700];
 
 	assert_non_null(s);
 	s->dir = test_dir();
 	s->random = 20261118;
 	s->digest = digest_create();
 	snprintf(s->repo_path, sizeof(s->repo_path), "%s/repo", s->dir);
-	snprintf(export, sizeof(export), "%s/export", s->dir);
-	snprintf(path, sizeof(path), "%s/d", export);
-	assert_int_equal(mkdir(export, 0700), 0);
+	snprintf(s->export, sizeof(s->export), "%s/export", s->dir);
+	snprintf(path, sizeof(path), "%s/d", s->export);
+	assert_int_equal(mkdir(s->export, 0700), 0);
 	assert_int_equal(mkdir(path, 0700), 0);
 	assert_int_equal(repo_create(s->repo_path, NULL), ERR_OK);
 	assert_int_equal(repo_open(s->repo_path, &s->repo, NULL), ERR_OK);
-	for (unsigned day = 0; day < SWEEP_DAYS; day++)
-		sweep_take(s, export, day);
+	for (unsigned day = 0; day < SWEEP_DAYS; day++) {
+		sweep_table(s->export, "large", SWEEP_DOCUMENTS, day, "[3,1]");
+		sweep_table(s->export, "small", 12, day, "[12]");
+		sweep_take(s, day);
+	}
 	sweep_files(s);
 	assert_true(sweep_rows(s, false, &s->rows));
-	sweep_read(s, true);
-	qsort(s->digests, s->n_digests, DIGEST_LEN, sweep_digest_compare);
+	sweep_read(s, &s->whole);
 	*state = s;
 	return 0;
 }
@@ -438,11 +612,14 @@ sweep__a_thousand_damages(void **state)
 	assert_int_equal(sweep_check(s), ERR_OK);
 	print_message(
 	    "%u damages, %u of them to the catalogue: %u found, %u changed nothing that is "
-	    "stored; %llu documents read meanwhile, %u refused, none wrong\n",
+	    "stored; %llu documents read meanwhile, %u refused, none wrong; %llu lost by repairs, "
+	    "at %llu dates there again\n",
 	    SWEEP_DAMAGES, s->catalog, s->found, s->harmless, (unsigned long long)s->served,
-	    s->refused);
+	    s->refused, (unsigned long long)s->lost, (unsigned long long)s->restored);
 	assert_int_equal(s->found + s->harmless, SWEEP_DAMAGES);
 	assert_true(s->found > SWEEP_DAMAGES / 2 && s->refused > 0);
+	assert_true(
+	    s->lost > SWEEP_DAMAGES / SWEEP_REPAIRS && s->restored > SWEEP_DAMAGES / SWEEP_REPAIRS);
 }
 
 int
