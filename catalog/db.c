@@ -196,11 +196,19 @@ db_bind_string(struct db_query *q, int at, const void *data, size_t len)
 		    (sqlite3_uint64)len, SQLITE_STATIC, SQLITE_UTF8);
 }
 
+void
+db_note(struct db *db, int rc)
+{
+	if ((rc & 0xff) == SQLITE_IOERR)
+		db->failed = true;
+}
+
 int
 db_step(struct db_query *q, struct err *e)
 {
 	if (q->failed == SQLITE_OK) {
 		int rc = sqlite3_step(q->stmt);
+		db_note(q->db, rc);
 		if (rc == SQLITE_ROW)
 			return ERR_OK;
 		if (rc == SQLITE_DONE)
@@ -329,6 +337,7 @@ db_exec(struct db *db, const char *sql, struct err *e)
 {
 	int rc = sqlite3_exec(db->sqlite, sql, NULL, NULL, NULL);
 
+	db_note(db, rc);
 	return rc == SQLITE_OK ? ERR_OK : db_fail(db, rc, e);
 }
 
@@ -371,6 +380,23 @@ db_begin(struct db *db, bool durable, struct err *e)
 	return rc == ERR_OK ? db_run(db_query(db, BEGIN_SQL), NULL, e) : rc;
 }
 
+/*
+ * A commit whose sync failed is taken back, but stands in the log to its end, where whoever opens
+ * the database next would find it: write something over it that changes nothing. When that fails
+ * too it may be found all the same.
+ */
+static void
+db_bury(struct db *db)
+{
+	char sql[64];
+	int64_t version;
+
+	if (db_number(db, "PRAGMA user_version", &version, NULL) != ERR_OK)
+		return;
+	snprintf(sql, sizeof(sql), "PRAGMA user_version=%lld", (long long)version);
+	db_exec(db, sql, NULL);
+}
+
 int
 db_commit(struct db *db, struct err *e)
 {
@@ -380,6 +406,8 @@ db_commit(struct db *db, struct err *e)
 		rc = db_run(db_query(db, COMMIT_SQL), NULL, e);
 	if (rc != ERR_OK)
 		db_rollback(db);
+	if (rc != ERR_OK && db->failed)
+		db_bury(db);
 	return rc;
 }
 

@@ -12,12 +12,16 @@ struct db {
 	const struct db_schema *schema;            /* what it is */
 	bool writable;                             /* opened for writing */
 	bool full;                                 /* synchronous is FULL now, else NORMAL */
+	bool failed;                               /* a write or a sync has failed (db_merge) */
 	struct db_query statements[DB_STATEMENTS]; /* by the address of their SQL */
 	struct db_query spare;                     /* stands for a statement that found no slot */
 };
 
 /* db_fail(db, rc, e): SQLite's answer ${rc}, which is no success, as a code with a text. */
 int db_fail(const struct db *db, int rc, struct err *e);
+
+/* db_note(db, rc): whatever SQLite answers may be a write or a sync that failed: remember it. */
+void db_note(struct db *db, int rc);
 
 /* db_exec(db, sql, e): carry out SQL without parameters and rows that is needed once. */
 int db_exec(struct db *db, const char *sql, struct err *e);

@@ -12,14 +12,11 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#define DB_BUSY_MS 60000 /* wait for other writers: one may be storing a large payload */
-#define DB_VALUE_MAX                                                                               \
-	(64 << 20) /* bytes of one value: a crafted file cannot ask for more memory                \
-		    */
-#define DB_LOG_MAX                                                                                 \
-	(64 << 20)             /* bytes of the write-ahead log that stay on disk for the next use  \
-				*/
-#define DB_READ_CACHE_KIB 2048 /* pages kept by a connection that reads */
+#define DB_BUSY_MS 60000         /* wait for other writers: one may be storing a large payload */
+#define DB_VALUE_MAX (64 << 20)  /* bytes of one value, whatever a crafted file asks for */
+#define DB_LOG_MAX (64 << 20)    /* bytes of the log that stay on disk for the next use */
+#define DB_LOG_PAGES 1000        /* pages of the log after which a commit merges it */
+#define DB_READ_CACHE_KIB 2048   /* pages kept by a connection that reads */
 #define DB_WRITE_CACHE_KIB 32768 /* and by one that writes */
 
 static const char APPLICATION_SQL[] = "PRAGMA application_id";
@@ -135,6 +132,31 @@ db_connect(struct db *db, struct err *e)
 	return ERR_OK;
 }
 
+/*
+ * Merge the log into the file. When a sync has failed, what it was to bring to disk may be lost,
+ * and the next sync says nothing of it: parts of the log would be gone that the file was made from,
+ * and after a loss of power the rest would be laid over it. So a connection that has seen a failure
+ * leaves the log as it is.
+ */
+static void
+db_merge(struct db *db, int mode)
+{
+	if (!db->failed)
+		db_note(db, sqlite3_wal_checkpoint_v2(db->sqlite, "main", mode, NULL, NULL));
+}
+
+/* After each commit. SQLite's own hook does not look whether merging failed. */
+static int
+db_committed(void *arg, sqlite3 *sqlite, const char *name, int pages)
+{
+	struct db *db = arg;
+
+	(void)sqlite;
+	if (pages >= DB_LOG_PAGES && strcmp(name, "main") == 0)
+		db_merge(db, SQLITE_CHECKPOINT_PASSIVE);
+	return SQLITE_OK;
+}
+
 /* What holds for every connection. Nothing in a database may run by itself: no triggers, no views.
  */
 static int
@@ -150,6 +172,7 @@ db_configure(struct db *db, struct err *e)
 	sqlite3_db_config(s, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	sqlite3_db_config(s, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
 	sqlite3_db_config(s, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
+	sqlite3_wal_hook(s, db_committed, db);
 	snprintf(pragmas, sizeof(pragmas),
 	    "PRAGMA foreign_keys=ON; PRAGMA cell_size_check=ON; PRAGMA secure_delete=OFF;"
 	    "PRAGMA cache_size=-%d; PRAGMA journal_size_limit=%d; PRAGMA synchronous=%s;"
@@ -369,11 +392,11 @@ db_close(struct db *db)
 		db_rollback(db);
 		for (size_t i = 0; i < DB_STATEMENTS; i++)
 			sqlite3_finalize(db->statements[i].stmt);
-		if (db->writable) {
-			sqlite3_busy_timeout(db->sqlite, 0);
-			sqlite3_wal_checkpoint_v2(
-			    db->sqlite, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-		}
+		sqlite3_busy_timeout(db->sqlite, 0);
+		if (db->writable)
+			db_merge(db, SQLITE_CHECKPOINT_TRUNCATE);
+		if (db->failed)
+			sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 		sqlite3_close(db->sqlite);
 	}
 	free(db->path);

@@ -630,7 +630,7 @@ run_restore(const struct run *r)
 	struct err e = {0};
 	int rc = repair_lost(r->c->repo, r->c->cat, &options, &result, &e);
 
-	if (rc != ERR_OK && rc != ERR_INTR)
+	if (rc != ERR_OK && (o->stop == NULL || *o->stop == 0))
 		log_line(o->log, LOG_WARNING,
 		    "what earlier snapshots have lost could not be put back: %s", e.text);
 }
@@ -679,7 +679,8 @@ capture_run(struct capture *c, struct source *source, size_t number,
 	 * true. */
 	if (!r.completing)
 		reclaim_take_back(c->repo, c->cat, 0, NULL);
-	if (result->tables > 0)
+	/* One that is there already may have been stopped before it came to this. */
+	if (result->tables > 0 || result->already)
 		run_restore(&r);
 	return rc;
 }

@@ -11,7 +11,7 @@
 said() {
 	[ "$1" -eq 1 ] || [ "$1" -eq 3 ] || broken "status $1"
 	! grep -vE '^(thinkback: |restored )' "$slot/err" >&2 || broken 'other words on stderr'
-	[ "$(wc -l <"$slot/err")" -eq 1 ] || [ "$name" = worker ] || broken 'not one line on stderr'
+	[ "$(grep -cv ' is lost from ' "$slot/err")" -eq 1 ] || [ "$name" = worker ] || broken 'not one line on stderr'
 	[ -s "$slot/err" ] || broken 'failed without a word'
 }
 
@@ -20,6 +20,13 @@ failed() {
 	local status=0 how=${1%+}
 	fresh
 	shimmed "$state" CRASH_HOW="$how" CRASH_AT="$2" "CRASH_LASTING=${1//[!+]/}" || status=$?
+	# The snapshot is taken, and only what older ones have lost is left to the next command.
+	if [ "$status" -eq 0 ] && grep -q 'could not be put back' "$slot/err"; then
+		kept "$state"
+		whole "$state"
+		again "$state"
+		return
+	fi
 	if [ "$status" -eq 0 ]; then
 		# That a pack is not known to be on disk cannot be passed over.
 		[ ! -s "$slot/fired" ] || [ "$how" = short ] ||
@@ -33,8 +40,8 @@ failed() {
 	said "$status"
 	kept "$state"
 	whole "$state"
-	# A forget is committed before the ledger is written.
-	if [ "$name" != forget ] && grep -q ' sync repo/packs' "$slot/fired"; then
+	# A forget is committed before the ledger is written, a repair before its packs take their place.
+	if [ "$name" != forget ] && [ "$name" != repair ] && grep -q ' sync repo/packs' "$slot/fired"; then
 		snapshots "$state" | cmp - "$reference/before" || broken 'committed after a failed sync of a pack'
 	fi
 	again "$state"

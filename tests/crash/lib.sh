@@ -11,6 +11,11 @@ shim=$BUILD/tests/crash/shim.so
 : "${THINKBACK_CRASH:=sample}" "${CRASH_JOBS:=2}"
 python3 "$root/tests/crash/sources.py" "$work"
 
+# Somebody who was killed may be ending yet.
+sqlite3() {
+	command sqlite3 -cmd '.timeout 20000' "$@"
+}
+
 # When set, packs that the catalogue does not know are no failure.
 strays=
 
@@ -23,6 +28,8 @@ commands=(
 	'second snapshot|one|.|snapshot --at 2026-05-02T00:00:00Z $work/night2'
 	'rebuild|two|.|rebuild'
 	'check --repair|two|.|check --repair'
+	'repair|hurt|^none|check --repair'
+	'healing snapshot|lossy|^none|snapshot --at 2026-05-03T00:00:00Z $work/night1'
 	'worker|queued|.|worker --once --target $state/target'
 	'forget|two|^2026-05-02|forget --keep-last 1'
 	'gc|forgotten|.|gc --threshold 0'
@@ -49,6 +56,19 @@ base_one() {
 base_two() {
 	base_one "$1"
 	in_state "$1" snapshot --at 2026-05-02T00:00:00Z "$work/night2"
+}
+
+# A pack is gone, and documents with it.
+base_hurt() {
+	base_two "$1"
+	rm "$1/repo/packs/000000/$(sqlite3 "$1/repo/catalog.db" "SELECT printf('%016x', p.id) FROM packs p
+		JOIN tables t ON t.id = p.table_id WHERE t.name = 'orders' ORDER BY p.id LIMIT 1").pack"
+}
+
+# They are known to be lost.
+base_lossy() {
+	base_hurt "$1"
+	! in_state "$1" check --repair 2>/dev/null
 }
 
 base_forgotten() {
@@ -93,7 +113,8 @@ snapshots() {
 	list=$(in_state "$1" --json list) || return 1
 	while read -r date; do
 		[ -n "$date" ] || continue
-		sum=$(in_state "$1" export --at "$date" - </dev/null | gunzip | sha256sum) || return 1
+		sum=$(in_state "$1" export --at "$date" - </dev/null 2>"$slot/export" | gunzip 2>>"$slot/export" | sha256sum) ||
+			{ [ "$base" = "$work/base-hurt" ] && sum=damaged; } || return 1
 		echo "$date $sum"
 	done < <(sed 's/.*"date":"//; s/".*//' <<<"$list" | sort -u)
 }
@@ -132,8 +153,9 @@ broken() {
 	exit 1
 }
 
-# whole STATE: nothing is damaged.
+# whole STATE: nothing is damaged, but for what has not been repaired yet.
 whole() {
+	[ "$base" != "$work/base-hurt" ] || ! snapshots "$1" | grep ' damaged$' >/dev/null || return 0
 	in_state "$1" check --read-data >"$slot/check" 2>&1 ||
 		{ [ -n "$strays" ] && ! grep -v 'is in packs/ but not in catalog.db' "$slot/check"; } ||
 		broken "check: $(cat "$slot/check")"
@@ -170,12 +192,18 @@ finished() {
 	! find "$1" -name '*tmp*' -o -name '.thinkback*' -o -name '*.part' | grep . >&2 || broken 'temporary files are left'
 }
 
+# lost_only STATUS: the command has failed only to say that documents are lost, as a repair does.
+lost_only() {
+	[ "$1" -eq 1 ] && [ -s "$slot/err" ] && ! grep -qv ' is lost from ' "$slot/err"
+}
+
 # again STATE: the command is run once more, and comes to its end.
 again() {
-	local state=$1
+	local state=$1 status=0
 	# Nobody waits for leases and for second tries here.
 	sqlite3 "$1/repo/queue.db" "UPDATE restores SET not_before = 0, lease_until = min(lease_until, 1)"
-	eval "in_state \"\$state\" $command" >"$slot/out" 2>"$slot/err" || broken "run again, it fails: $(cat "$slot/err")"
+	eval "in_state \"\$state\" $command" >"$slot/out" 2>"$slot/err" || status=$?
+	[ "$status" -eq 0 ] || lost_only "$status" || broken "run again, it fails: $(cat "$slot/err")"
 	finished "$1"
 }
 
@@ -188,6 +216,7 @@ shimmed() {
 	rm -f "$slot/fired"
 	eval "env LD_PRELOAD=\"\$shim\" CRASH_BELOW=\"\$state\" CRASH_FIRED=\"\$slot/fired\" \"\$@\" \
 		\"\$THINKBACK\" -r \"\$state/repo\" $command" >"$slot/out" 2>"$slot/err" || status=$?
+	! lost_only "$status" || return 0
 	return "$status"
 }
 
@@ -205,6 +234,7 @@ prepare() {
 	reference=$work/reference-${name// /-}
 	mkdir -p "$reference"
 	slot=$reference point=$name
+	: >"$slot/check"
 	fresh
 	snapshots "$base" >"$reference/before"
 	restores "$base" >"$reference/restores"
