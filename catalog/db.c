@@ -388,8 +388,8 @@ db_begin(struct db *db, bool durable, struct err *e)
 static void
 db_bury(struct db *db)
 {
+	int64_t version = 0;
 	char sql[64];
-	int64_t version;
 
 	if (db_number(db, "PRAGMA user_version", &version, NULL) != ERR_OK)
 		return;

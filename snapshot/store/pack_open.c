@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* Bytes of the longest header that is looked at to tell whether its version is a later one. */
-#define PACK_LATER_HEADER_MAX (4u * PACK_TEXT_MAX)
+#define PACK_LATER_HEADER_MAX 67108864u
 /* Bytes of a pack with nothing in it. */
 #define PACK_LEN_MIN (PACK_FORMAT_HEADER + DIGEST_FULL + PACK_FORMAT_FOOTER)
 
