@@ -136,13 +136,17 @@ db_connect(struct db *db, struct err *e)
  * Merge the log into the file. When a sync has failed, what it was to bring to disk may be lost,
  * and the next sync says nothing of it: parts of the log would be gone that the file was made from,
  * and after a loss of power the rest would be laid over it. So a connection that has seen a failure
- * leaves the log as it is.
+ * leaves the log as it is. Return SQLite's answer.
  */
-static void
+static int
 db_merge(struct db *db, int mode)
 {
+	int rc = SQLITE_OK;
+
 	if (!db->failed)
-		db_note(db, sqlite3_wal_checkpoint_v2(db->sqlite, "main", mode, NULL, NULL));
+		rc = sqlite3_wal_checkpoint_v2(db->sqlite, "main", mode, NULL, NULL);
+	db_note(db, rc);
+	return rc;
 }
 
 /* After each commit. SQLite's own hook does not look whether merging failed. */
@@ -373,8 +377,7 @@ db_merge_log(const char *path, struct err *e)
 	if (rc == ERR_OK)
 		rc = db_configure(db, e);
 	if (rc == ERR_OK) {
-		int merged = sqlite3_wal_checkpoint_v2(
-		    db->sqlite, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+		int merged = db_merge(db, SQLITE_CHECKPOINT_TRUNCATE);
 		rc = merged == SQLITE_OK ? ERR_OK : db_fail(db, merged, e);
 	}
 	db_close(db);

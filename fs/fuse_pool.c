@@ -24,6 +24,9 @@ fuse_pool_add(struct fuse_fs *fs, struct fuse_slot **out, struct err *e)
 		free(slot);
 		return rc;
 	}
+	pthread_mutex_lock(&fs->lock);
+	fs->lent++;
+	pthread_mutex_unlock(&fs->lock);
 	*out = slot;
 	return ERR_OK;
 }
@@ -57,15 +60,10 @@ fuse_pool_take(struct fuse_fs *fs, struct fuse_slot **out, struct err *e)
 
 	if (slot == NULL) {
 		int rc = fuse_pool_add(fs, &slot, e);
-		if (rc == ERR_OK) {
-			pthread_mutex_lock(&fs->lock);
-			fs->lent++;
-			pthread_mutex_unlock(&fs->lock);
-		} else {
-			slot = view_is_early(rc) ? fuse_pool_idle(fs, true) : NULL;
-			if (slot == NULL)
-				return rc;
-		}
+		if (view_is_early(rc))
+			slot = fuse_pool_idle(fs, true);
+		if (slot == NULL)
+			return rc;
 	}
 	buf_clear(&slot->buf);
 	*out = slot;

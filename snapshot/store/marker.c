@@ -16,6 +16,15 @@
 
 static const struct seal_kind marker_kind = {"TBGONE\r\n", 1};
 
+/* What the bytes of a marker that was judged say. */
+static struct marker
+marker_numbers(const uint8_t *data)
+{
+	return (struct marker){.snapshot_id = bytes_get64(data + 16),
+	    .table_id = bytes_get64(data + 24),
+	    .date = (int64_t)bytes_get64(data + 32)};
+}
+
 int
 marker_decode(const uint8_t *data, size_t len, struct marker *out, const char **why)
 {
@@ -27,9 +36,7 @@ marker_decode(const uint8_t *data, size_t len, struct marker *out, const char **
 	*why = "it has another length than it should";
 	if (len != MARKER_LEN)
 		return ERR_CORRUPT;
-	m.snapshot_id = bytes_get64(data + 16);
-	m.table_id = bytes_get64(data + 24);
-	m.date = (int64_t)bytes_get64(data + 32);
+	m = marker_numbers(data);
 	*why = "its numbers make no sense";
 	if (!packfile_id_valid(m.snapshot_id) || m.table_id < 1 || m.table_id > INT64_MAX)
 		return ERR_CORRUPT;
@@ -74,11 +81,10 @@ marker_load(int packsfd, uint64_t snapshot_id, struct marker *out, struct err *e
 {
 	static const struct packfile_whole whole = {.most = MARKER_FILE_MAX, .check = marker_check};
 	struct buf file = {0};
-	const char *why;
 	int rc = packfile_load(packsfd, PACKFILE_MARKER, snapshot_id, &whole, &file, e);
 
-	if (rc == ERR_OK && marker_decode(file.data, file.len, out, &why) != ERR_OK)
-		rc = err_nomem(e);
+	if (rc == ERR_OK)
+		*out = marker_numbers(file.data);
 	buf_finish(&file);
 	return rc;
 }

@@ -445,12 +445,15 @@ sweep_lost(const struct sweep *s)
 	struct catalog *cat;
 	struct err e = {0};
 	uint64_t lost = 0;
+	int rc;
 
 	assert_err(catalog_open(s->repo, CATALOG_READ, &cat, &e), ERR_OK, &e);
-	for (int64_t table = 1; table <= 2; table++)
-		for (snapshot.id = 0;
-		     snapshots_next(cat, table, snapshot.id, &snapshot, &e) == ERR_OK;)
+	for (int64_t table = 1; table <= 2; table++) {
+		snapshot.id = 0;
+		while ((rc = snapshots_next(cat, table, snapshot.id, &snapshot, &e)) == ERR_OK)
 			lost += snapshot.lost;
+		assert_err(rc, ERR_END, &e);
+	}
 	catalog_close(cat);
 	return lost;
 }
