@@ -1,15 +1,25 @@
 /*
- * The documents of the benchmark: documents N NIGHT [SEED]. Writes them as the .json of a dump
- * archive, about 650 bytes each, with UUIDs for keys, in the order of a hash as a server sends
- * them. The same arguments give the same bytes. In each night after the first, one document of a
- * hundred has other contents than in the night before.
+ * The documents of the benchmark: documents N NIGHT [shuffled]. Writes them as the .json of a dump
+ * archive, about 650 bytes each, with UUIDs for keys, in the order of these as rethinkdb dump does,
+ * which reads tables by order_by(index=primary key), or in none. The same arguments give the same
+ * bytes. In each night after the first, one document of a hundred has other contents than in the
+ * night before.
  */
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define CHANGED 100 /* one document in so many changes from night to night */
+#define SEED 1
+
+/* What a key is made of; the bits that are not in its text are 0, so that both sort alike. */
+struct id {
+	uint64_t high, low;
+	uint64_t number; /* of the document */
+};
 
 static const char *const words[] = {"amber", "anchor", "basket", "beacon", "candle", "carbon",
     "cedar", "copper", "cotton", "dagger", "desert", "ember", "falcon", "fabric", "garden",
@@ -57,11 +67,29 @@ number(uint64_t *state, uint64_t below)
 	return *state % below;
 }
 
-static void
-document(uint64_t seed, uint64_t i, uint64_t night)
+static struct id
+id_of(uint64_t seed, uint64_t i)
 {
-	uint64_t a = mix(seed + 2 * i), b = mix(seed + 2 * i + 1);
-	uint64_t s = mix(a ^ mix(changes(seed, i, night)));
+	return (struct id){.high = mix(seed + 2 * i) & ~(UINT64_C(0xf) << 12),
+	    .low = mix(seed + 2 * i + 1) & ~(UINT64_C(0xf) << 48),
+	    .number = i};
+}
+
+static int
+id_compare(const void *a, const void *b)
+{
+	const struct id *x = a, *y = b;
+
+	if (x->high != y->high)
+		return x->high < y->high ? -1 : 1;
+	return (x->low > y->low) - (x->low < y->low);
+}
+
+static void
+document(uint64_t seed, const struct id *id, uint64_t night)
+{
+	uint64_t a = id->high, b = id->low;
+	uint64_t s = mix(a ^ mix(changes(seed, id->number, night)));
 	uint64_t lines = 2 + number(&s, 3), text = 14 + number(&s, 14);
 
 	printf("{\"address\": {\"city\": \"%s\", \"street\": \"%s %s %" PRIu64
@@ -88,24 +116,46 @@ document(uint64_t seed, uint64_t i, uint64_t night)
 	    (double)number(&s, 1000000) / 997.0 + 0.5);
 }
 
+/* The keys of ${n} documents; NULL when out of memory. */
+static struct id *
+ids_of(uint64_t seed, uint64_t n, bool shuffled)
+{
+	struct id *ids = calloc(n > 0 ? n : 1, sizeof(*ids));
+
+	if (ids == NULL)
+		return NULL;
+	for (uint64_t i = 0; i < n; i++)
+		ids[i] = id_of(seed, i);
+	if (!shuffled)
+		qsort(ids, n, sizeof(*ids), id_compare);
+	return ids;
+}
+
 int
 main(int argc, char **argv)
 {
-	uint64_t n, night, seed;
+	bool shuffled = argc == 4 && strcmp(argv[3], "shuffled") == 0;
+	uint64_t n, night, seed = mix(SEED);
+	struct id *ids;
 
-	if (argc != 3 && argc != 4) {
-		fprintf(stderr, "documents: N NIGHT [SEED]\n");
+	if (argc != 3 && !shuffled) {
+		fprintf(stderr, "documents: N NIGHT [shuffled]\n");
 		return 2;
 	}
 	n = strtoull(argv[1], NULL, 10);
 	night = strtoull(argv[2], NULL, 10);
-	seed = mix(argc == 4 ? strtoull(argv[3], NULL, 10) : 1);
+	ids = ids_of(seed, n, shuffled);
+	if (ids == NULL) {
+		perror("documents");
+		return 1;
+	}
 	printf("[");
 	for (uint64_t i = 0; i < n; i++) {
 		printf(i > 0 ? ",\n" : "\n");
-		document(seed, i, night);
+		document(seed, &ids[i], night);
 	}
 	printf("\n]\n");
+	free(ids);
 	if (fclose(stdout) != 0) {
 		perror("documents");
 		return 1;
