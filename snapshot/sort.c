@@ -9,7 +9,8 @@
  * another arena is filled. A run whose first key is not before the last key of the run in front of
  * it continues that one, so that input in order ends up as a single run however large it is. In the
  * end the runs are merged; when there are more than the budget has buffers for, several are first
- * merged into one, in a new file.
+ * merged into one, in a new file. The last records stay in memory, if they are in order as they
+ * are, and are merged from there.
  *
  * Invariants:
  *   1. Records of an earlier run have lower sequences than those of a later one.
@@ -66,7 +67,7 @@ struct sort_runs {
 	size_t cap;            /* room for runs */
 };
 
-/* Reading one run. */
+/* Reading one run, or an arena that is all in the buffer. */
 struct sort_cursor {
 	uint64_t next;             /* offset in the file of what the buffer has not */
 	uint64_t end;              /* of the run */
@@ -569,16 +570,23 @@ sort_hand_over(struct sort *s, struct err *e)
 	return ERR_OK;
 }
 
-/* Have all that is in memory written, and give the memory back. */
+/* Have full arenas written, and give their memory back. */
 static int
-sort_empty(struct sort *s, struct err *e)
+sort_settle(struct sort *s, struct err *e)
 {
 	int rc = sort_flusher_wait(s, e);
 
 	sort_flusher_stop(&s->flusher);
 	sort_arena_free(&s->full);
-	if (rc == ERR_OK && s->arena.n > 0)
-		rc = sort_arena_flush(s, &s->arena, e);
+	return rc;
+}
+
+/* Have the newest records written, too. */
+static int
+sort_empty(struct sort *s, struct err *e)
+{
+	int rc = s->arena.n > 0 ? sort_arena_flush(s, &s->arena, e) : ERR_OK;
+
 	sort_arena_free(&s->arena);
 	return rc;
 }
@@ -722,30 +730,48 @@ sort_merge_close(struct sort_merge *m)
 	*m = (struct sort_merge){0};
 }
 
-/* Open a cursor on each of the runs [from, to) of ${runs}, and put their first records in order. */
+/* One more cursor, whose buffer becomes the merge's, at its first record. */
+static int
+sort_merge_add(const struct sort *s, struct sort_merge *m, const struct sort_cursor *cursor, int fd,
+    struct err *e)
+{
+	struct sort_cursor *c = &m->cursors[m->left];
+
+	*c = *cursor;
+	m->heap[m->left] = m->left;
+	m->left++;
+	return c->buf != NULL ? sort_cursor_read(s, c, m->room, fd, e) : err_nomem(e);
+}
+
+/*
+ * Open a cursor on each of the runs [from, to) of ${runs}, and on ${rest}, unless that is NULL or
+ * empty, whose memory becomes the merge's. Put their first records in order.
+ */
 static int
 sort_merge_open(const struct sort *s, struct sort_merge *m, const struct sort_runs *runs,
-    size_t from, size_t to, struct err *e)
+    size_t from, size_t to, struct sort_arena *rest, struct err *e)
 {
 	size_t n = to - from, room = s->budget / (n + 1);
 	int rc = ERR_OK;
 
 	room = room > SORT_BUFFER_MAX ? SORT_BUFFER_MAX : room;
 	room = room < SORT_BUFFER_MIN ? SORT_BUFFER_MIN : room;
-	*m = (struct sort_merge){.n = n, .room = room};
-	m->cursors = calloc(n, sizeof(*m->cursors));
-	m->heap = calloc(n, sizeof(*m->heap));
+	*m = (struct sort_merge){.n = n + 1, .room = room};
+	m->cursors = calloc(m->n, sizeof(*m->cursors));
+	m->heap = calloc(m->n, sizeof(*m->heap));
 	if (m->cursors == NULL || m->heap == NULL) {
 		sort_merge_close(m);
 		return err_nomem(e);
 	}
-	for (size_t i = 0; i < n && rc == ERR_OK; i++) {
-		struct sort_cursor *c = &m->cursors[i];
-		*c = (struct sort_cursor){
-		    .next = runs->list[from + i].off, .end = runs->list[from + i].end};
-		c->buf = malloc(room);
-		rc = c->buf != NULL ? sort_cursor_read(s, c, room, runs->fd, e) : err_nomem(e);
-		m->heap[m->left++] = i;
+	for (size_t i = from; i < to && rc == ERR_OK; i++) {
+		struct sort_cursor c = {.next = runs->list[i].off, .end = runs->list[i].end};
+		c.buf = malloc(room);
+		rc = sort_merge_add(s, m, &c, runs->fd, e);
+	}
+	if (rc == ERR_OK && rest != NULL && rest->n > 0) {
+		struct sort_cursor c = {.buf = rest->data, .have = rest->used};
+		rest->data = NULL;
+		rc = sort_merge_add(s, m, &c, runs->fd, e);
 	}
 	for (size_t i = m->left / 2; i > 0 && rc == ERR_OK; i--)
 		sort_merge_sink(m, i - 1);
@@ -814,7 +840,7 @@ sort_pass_group(struct sort *s, size_t from, size_t to, struct sort_runs *into, 
 	int rc = sort_runs_begin(into, e);
 
 	if (rc == ERR_OK)
-		rc = sort_merge_open(s, &m, &s->runs, from, to, e);
+		rc = sort_merge_open(s, &m, &s->runs, from, to, NULL, e);
 	if (rc != ERR_OK)
 		return rc;
 	while (rc == ERR_OK && (rc = sort_merge_next(s, &m, s->runs.fd, &c, e)) == ERR_OK)
@@ -946,23 +972,28 @@ sort_park(struct sort *s, struct err *e)
 
 	if (rc != ERR_OK || s->count == 0)
 		return rc;
-	rc = sort_empty(s, e);
+	rc = sort_settle(s, e);
+	if (rc == ERR_OK)
+		rc = sort_empty(s, e);
 	s->broken = rc != ERR_OK;
 	s->parked = true;
 	return rc;
 }
 
-/* All runs are in the file: make them few enough, and begin to merge them. */
+/* Some of it is in the file: make the runs few enough, and begin to merge all there is. */
 static int
 sort_finish_file(struct sort *s, struct err *e)
 {
 	size_t most = (s->budget - SORT_BUFFER_MIN) / SORT_BUFFER_MIN;
-	int rc = sort_empty(s, e);
+	int rc = sort_settle(s, e);
 
+	if (rc == ERR_OK && !s->arena.ordered)
+		rc = sort_empty(s, e);
 	while (s->runs.n > most && rc == ERR_OK)
 		rc = sort_pass(s, most, e);
 	if (rc == ERR_OK)
-		rc = sort_merge_open(s, &s->merge, &s->runs, 0, s->runs.n, e);
+		rc = sort_merge_open(s, &s->merge, &s->runs, 0, s->runs.n, &s->arena, e);
+	sort_arena_free(&s->arena);
 	return rc;
 }
 
