@@ -8,6 +8,7 @@
 #include "snapshot/json/split.h"
 
 #include "catalog/base/buf.h"
+#include "snapshot/json/block.h"
 #include "snapshot/json/word.h"
 
 #include <stdbool.h>
@@ -156,6 +157,35 @@ split_too_large(struct split *s, struct err *e)
 	return split_fail(s, ERR_LIMIT, text, e);
 }
 
+/*
+ * Go through whole blocks, which have to lie in an array or object, while no string in them has an
+ * escape. Return where that ends: behind the last bracket when ${done} is set.
+ */
+static const uint8_t *
+split_scan_blocks(struct split *s, const uint8_t *p, bool *done)
+{
+	for (; s->end - p >= BLOCK_LEN; p += BLOCK_LEN) {
+		uint64_t inside;
+		struct block b;
+
+		block_look(p, &b);
+		if (b.escapes != 0)
+			break;
+		inside = block_inside(b.quotes) ^ (0 - (uint64_t)s->string);
+		for (uint64_t m = (b.opens | b.closes) & ~inside; m != 0; m &= m - 1) {
+			if ((b.opens & m & (0 - m)) != 0) {
+				s->depth++;
+			} else if (--s->depth == 0) {
+				*done = true;
+				s->string = false;
+				return p + __builtin_ctzll(m) + 1;
+			}
+		}
+		s->string = inside >> (BLOCK_LEN - 1) != 0;
+	}
+	return p;
+}
+
 /* Skip the rest of a string, its closing quote included, or all there is of it. */
 static const uint8_t *
 split_skip_string(struct split *s, const uint8_t *p)
@@ -193,38 +223,44 @@ split_scan_bare(struct split *s)
 	return s->p < s->end;
 }
 
+/* Go through the next string or to the next bracket: where that ends, as split_scan_blocks. */
+static const uint8_t *
+split_scan_bytes(struct split *s, const uint8_t *p, bool *done)
+{
+	if (s->string) {
+		p = split_skip_string(s, p);
+		*done = !s->string && s->depth == 0;
+		return p;
+	}
+	while (p < s->end && split_classes[*p] < SPLIT_QUOTE)
+		p++;
+	if (p == s->end)
+		return p;
+	switch ((enum split_class)split_classes[*p++]) {
+	case SPLIT_QUOTE:
+		s->string = true;
+		break;
+	case SPLIT_OPEN:
+		s->depth++;
+		break;
+	default:
+		*done = --s->depth == 0;
+	}
+	return p;
+}
+
 /* Move on to the end of a string, an array or an object: whether it is in this feed. */
 static bool
 split_scan(struct split *s)
 {
-	const uint8_t *p = s->p;
-	uint64_t depth = s->depth;
 	bool done = false;
 
-	while (!done) {
-		if (s->string) {
-			p = split_skip_string(s, p);
-			done = !s->string && depth == 0;
-			if (s->string || done)
-				break;
-		}
-		while (p < s->end && split_classes[*p] < SPLIT_QUOTE)
-			p++;
-		if (p == s->end)
-			break;
-		switch ((enum split_class)split_classes[*p++]) {
-		case SPLIT_QUOTE:
-			s->string = true;
-			break;
-		case SPLIT_OPEN:
-			depth++;
-			break;
-		default:
-			done = --depth == 0;
-		}
+	while (!done && s->p < s->end) {
+		if (s->depth > 0 && !s->escaped)
+			s->p = split_scan_blocks(s, s->p, &done);
+		if (!done)
+			s->p = split_scan_bytes(s, s->p, &done);
 	}
-	s->p = p;
-	s->depth = depth;
 	return done;
 }
 

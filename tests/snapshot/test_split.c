@@ -116,6 +116,23 @@ split_next__strings(void **state)
 	assert_split("\"a\nb\" {}", NO_LIMIT, "1:1 \"a\nb\";2:4 {};");
 }
 
+/* Strings and brackets at every distance from the start: what is looked at together ends anywhere.
+ */
+static void
+split_next__at_every_distance(void **state)
+{
+	(void)state;
+	for (int pad = 0; pad <= 130; pad++) {
+		char doc[512], in[1100], want[1100];
+		snprintf(doc, sizeof(doc),
+		    "{\"%*s\":[[{\"a]}\":\"{[\"},{\"\":\"%*s]]]\"}],%*s\"\\\"]}\\\\\",[]]}", pad,
+		    "", (pad * 7) % 90, "[{", pad % 3, "");
+		snprintf(in, sizeof(in), "%s%s", doc, doc);
+		snprintf(want, sizeof(want), "1:1 %s;1:%zu %s;", doc, strlen(doc) + 1, doc);
+		assert_split(in, NO_LIMIT, want);
+	}
+}
+
 static void
 split_next__refuses(void **state)
 {
@@ -285,6 +302,7 @@ main(void)
 	    cmocka_unit_test(split_next__documents_one_after_another),
 	    cmocka_unit_test(split_next__array),
 	    cmocka_unit_test(split_next__strings),
+	    cmocka_unit_test(split_next__at_every_distance),
 	    cmocka_unit_test(split_next__refuses),
 	    cmocka_unit_test(split_next__refuses_a_nul),
 	    cmocka_unit_test(split_finish__truncated),
