@@ -165,7 +165,9 @@ writer_frame_close(struct pack_writer *w, struct err *e)
 	if (frame_close(&w->frame, &w->raw) != ERR_OK)
 		return err_nomem(e);
 	press_put(w->press, &w->raw, first);
-	while (rc == ERR_OK && press_full(w->press))
+	if (!press_full(w->press))
+		return ERR_OK;
+	while (rc == ERR_OK && press_half_full(w->press))
 		rc = writer_frame_append(w, e);
 	return rc;
 }

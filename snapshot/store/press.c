@@ -1,7 +1,8 @@
 /*
  * The press: the contracts are in press.h. A ring of frames: [head, next) are compressed or being
  * so, [next, tail) wait. A frame that still waits when it is to be taken out is compressed by
- * whoever takes it, so that threads only ever help.
+ * whoever takes it, so that threads only ever help. They are called, and call, for several frames
+ * at once: to wake a thread can take as long as to compress a frame.
  */
 #include "snapshot/store/press.h"
 
@@ -10,10 +11,12 @@
 
 #include <stdlib.h>
 
-#define PRESS_SLOTS 64u        /* frames in it at most */
-#define PRESS_BYTES (4u << 20) /* before compression, of all in it: then it is full */
-#define PRESS_THREADS 8u       /* at most */
-#define PRESS_ALONE 64u        /* frames that are put in before there are threads */
+#define PRESS_SLOTS 64u         /* frames in it at most */
+#define PRESS_BYTES (4u << 20)  /* before compression, of all in it: then it is full */
+#define PRESS_BATCH (60u << 10) /* bytes that a thread is woken for: a few frames, or a large one  \
+				 */
+#define PRESS_THREADS 8u        /* at most */
+#define PRESS_ALONE 64u         /* frames that are put in before there are threads */
 
 struct press_slot {
 	struct buf raw;
@@ -32,10 +35,11 @@ struct press_thread {
 
 struct press {
 	struct codec_packer *packer; /* the caller's; owned; the threads use its dictionary */
-	pthread_mutex_t lock;        /* guards next, tail, stop, and done of the slots */
-	pthread_cond_t work;         /* a frame waits, or stop is set */
-	pthread_cond_t ready;        /* a frame is done */
+	pthread_mutex_t lock;        /* guards next, tail, waiting, stop, and done of the slots */
+	pthread_cond_t work;         /* a batch waits, or stop is set */
+	pthread_cond_t ready;        /* frames are done */
 	uint64_t head, next, tail;   /* numbers of frames; head is the caller's alone */
+	size_t waiting;              /* bytes of the frames [next, tail) */
 	bool stop;
 	struct press_slot *taken; /* whose bytes the caller has; NULL: none */
 	size_t bytes;             /* in the ring, before compression; the caller's alone */
@@ -99,6 +103,18 @@ press_full(const struct press *p)
 	return p->tail - p->head == PRESS_SLOTS || p->bytes >= PRESS_BYTES;
 }
 
+bool
+press_half_full(const struct press *p)
+{
+	return p->tail - p->head > PRESS_SLOTS / 2 || p->bytes > PRESS_BYTES / 2;
+}
+
+static struct press_slot *
+press_slot(struct press *p, uint64_t number)
+{
+	return &p->slots[number % PRESS_SLOTS];
+}
+
 static void
 press_compress(struct press_slot *s, struct codec_packer *packer)
 {
@@ -108,34 +124,46 @@ press_compress(struct press_slot *s, struct codec_packer *packer)
 
 /* ---- threads ---- */
 
-/* The next frame that waits; NULL: it is over. */
-static struct press_slot *
-press_next(struct press *p)
+/* Begin with the frames that come next, a batch of them: set ${first}. Return how many; 0: it is
+ * over. */
+static uint64_t
+press_begin(struct press *p, uint64_t *first)
 {
-	struct press_slot *s = NULL;
+	size_t bytes = 0;
+	uint64_t n = 0;
 
 	pthread_mutex_lock(&p->lock);
-	while (!p->stop && p->next == p->tail)
+	while (!p->stop && p->waiting < PRESS_BATCH)
 		pthread_cond_wait(&p->work, &p->lock);
-	if (!p->stop)
-		s = &p->slots[p->next++ % PRESS_SLOTS];
+	*first = p->next;
+	for (; !p->stop && bytes < PRESS_BATCH; n++)
+		bytes += press_slot(p, *first + n)->raw.len;
+	p->next += n;
+	p->waiting -= bytes;
 	pthread_mutex_unlock(&p->lock);
-	return s;
+	return n;
+}
+
+static void
+press_done(struct press *p, uint64_t first, uint64_t n)
+{
+	pthread_mutex_lock(&p->lock);
+	for (uint64_t i = first; i < first + n; i++)
+		press_slot(p, i)->done = true;
+	pthread_cond_signal(&p->ready);
+	pthread_mutex_unlock(&p->lock);
 }
 
 static void *
 press_run(void *arg)
 {
 	struct press_thread *t = arg;
-	struct press *p = t->press;
-	struct press_slot *s;
+	uint64_t first, n;
 
-	while ((s = press_next(p)) != NULL) {
-		press_compress(s, t->packer);
-		pthread_mutex_lock(&p->lock);
-		s->done = true;
-		pthread_cond_signal(&p->ready);
-		pthread_mutex_unlock(&p->lock);
+	while ((n = press_begin(t->press, &first)) > 0) {
+		for (uint64_t i = first; i < first + n; i++)
+			press_compress(press_slot(t->press, i), t->packer);
+		press_done(t->press, first, n);
 	}
 	return NULL;
 }
@@ -174,7 +202,7 @@ press_release(struct press *p)
 void
 press_put(struct press *p, struct buf *raw, uint32_t first)
 {
-	struct press_slot *s = &p->slots[p->tail % PRESS_SLOTS];
+	struct press_slot *s = press_slot(p, p->tail);
 	struct buf empty = s->raw;
 
 	press_release(p);
@@ -187,7 +215,9 @@ press_put(struct press *p, struct buf *raw, uint32_t first)
 	*raw = empty;
 	pthread_mutex_lock(&p->lock);
 	p->tail++;
-	pthread_cond_signal(&p->work);
+	p->waiting += s->raw.len;
+	if (p->waiting >= PRESS_BATCH)
+		pthread_cond_signal(&p->work);
 	pthread_mutex_unlock(&p->lock);
 }
 
@@ -199,8 +229,10 @@ press_wait(struct press *p, const struct press_slot *oldest)
 
 	pthread_mutex_lock(&p->lock);
 	begun = p->next > p->head;
-	if (!begun)
+	if (!begun) {
 		p->next++;
+		p->waiting -= oldest->raw.len;
+	}
 	while (begun && !oldest->done)
 		pthread_cond_wait(&p->ready, &p->lock);
 	pthread_mutex_unlock(&p->lock);
@@ -210,7 +242,7 @@ press_wait(struct press *p, const struct press_slot *oldest)
 int
 press_take(struct press *p, const struct buf **packed, uint32_t *first, struct err *e)
 {
-	struct press_slot *s = &p->slots[p->head % PRESS_SLOTS];
+	struct press_slot *s = press_slot(p, p->head);
 
 	press_release(p);
 	if (!press_wait(p, s))

@@ -26,9 +26,14 @@ struct press *press_create(const struct dictionary *dict);
 /* press_free(p): end the threads and free ${p}, which may be NULL, with all that is in it. */
 void press_free(struct press *p);
 
-/* press_empty(p), press_full(p): whether nothing is in it; whether it has room for no more. */
+/*
+ * press_empty(p), press_full(p), press_half_full(p):
+ * Whether nothing is in it; whether it has room for no more; whether more than half of it is used:
+ * a full one is best emptied down to that, so that the threads are seldom waited for.
+ */
 bool press_empty(const struct press *p);
 bool press_full(const struct press *p);
+bool press_half_full(const struct press *p);
 
 /*
  * press_put(p, raw, first):
