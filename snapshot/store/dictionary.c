@@ -23,7 +23,7 @@
 #define DICTIONARY_FILE_MAX 1048576u /* bytes of a dictionary in a file */
 #define DICTIONARY_SAMPLES 100u      /* fewer documents teach nothing */
 #define DICTIONARY_LEARN_MIN 262144u /* nor do fewer bytes */
-#define DICTIONARY_SHARE 100u        /* of the samples' bytes, one in so many */
+#define DICTIONARY_SHARE 50u         /* of the samples' bytes, one in so many */
 
 static const struct seal_kind dictionary_kind = {"TBDICT\r\n", 1};
 
@@ -70,8 +70,6 @@ train_size(const size_t *sizes, size_t n)
 	if (n < DICTIONARY_SAMPLES || n > UINT_MAX || total < DICTIONARY_LEARN_MIN)
 		return 0;
 	size = total / DICTIONARY_SHARE;
-	if (size < DICTIONARY_MIN)
-		return DICTIONARY_MIN;
 	return size < DICTIONARY_MAX ? (size_t)size : DICTIONARY_MAX;
 }
 

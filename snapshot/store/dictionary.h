@@ -13,7 +13,6 @@
 #include <stdint.h>
 
 #define DICTIONARY_MAX 65536u /* bytes of the largest dictionary */
-#define DICTIONARY_MIN 4096u  /* bytes of the smallest that is worth storing */
 
 /* Opaque types. */
 struct dictionary;
@@ -21,8 +20,8 @@ struct dictionary;
 /*
  * dictionary_train(samples, sizes, n, out, e):
  * Train on ${n} documents of ${sizes} bytes that lie one after the other at ${samples}, and append
- * the dictionary's raw bytes to ${out}: about a hundredth of the samples, within DICTIONARY_MIN and
- * DICTIONARY_MAX. Return ERR_OK; ERR_ABSENT (no text) when there is too little to learn from; else
+ * the dictionary's raw bytes to ${out}: about a fiftieth of the samples, DICTIONARY_MAX at most.
+ * Return ERR_OK; ERR_ABSENT (no text) when there is too little to learn from; else
  * a failure.
  */
 int dictionary_train(
