@@ -496,12 +496,13 @@ static int
 build_fill(struct build *b, struct err *e)
 {
 	static const struct key start;
-	int rc = sort_finish(b->t->sort, e);
+	/* Before the sorter is waited for, which may be writing yet. */
+	int rc = build_dictionary(b, e);
 
 	if (rc == ERR_OK)
-		rc = build_bounds(b, sort_count(b->t->sort), e);
+		rc = sort_finish(b->t->sort, e);
 	if (rc == ERR_OK)
-		rc = build_dictionary(b, e);
+		rc = build_bounds(b, sort_count(b->t->sort), e);
 	if (rc == ERR_OK)
 		rc = build_shard_open(b, 0, &start, e);
 	if (rc == ERR_OK)

@@ -11,12 +11,13 @@
 
 #include <stdlib.h>
 
-#define PRESS_SLOTS 64u         /* frames in it at most */
-#define PRESS_BYTES (4u << 20)  /* before compression, of all in it: then it is full */
-#define PRESS_BATCH (60u << 10) /* bytes that a thread is woken for: a few frames, or a large one  \
-				 */
-#define PRESS_THREADS 8u        /* at most */
-#define PRESS_ALONE 64u         /* frames that are put in before there are threads */
+#define PRESS_SLOTS 256u       /* frames in it at most */
+#define PRESS_BYTES (4u << 20) /* before compression, of all in it: then it is full */
+#define PRESS_BATCH                                                                                \
+	(60u << 10)      /* bytes that a thread is woken for: a few frames, or a large one         \
+			  */
+#define PRESS_THREADS 8u /* at most */
+#define PRESS_ALONE 64u  /* frames that are put in before there are threads */
 
 struct press_slot {
 	struct buf raw;
@@ -168,16 +169,17 @@ press_run(void *arg)
 	return NULL;
 }
 
-/* Start what threads there can be. */
+/* Start what threads there can be: the caller's own work, and what prepares it, fill a processor.
+ */
 static void
 press_start(struct press *p)
 {
-	unsigned wanted = thread_processors();
+	unsigned wanted = thread_processors() - 1;
 
 	p->started = true;
 	if (wanted > PRESS_THREADS)
 		wanted = PRESS_THREADS;
-	while (wanted > 1 && p->running < wanted) {
+	while (p->running < wanted) {
 		struct press_thread *t = &p->threads[p->running];
 		*t = (struct press_thread){.press = p, .packer = codec_packer_share(p->packer)};
 		if (t->packer == NULL || !thread_start(&t->id, press_run, t)) {

@@ -1,8 +1,8 @@
 /*
  * Compressing the frames of one pack: frames go in and come out, compressed, in the same order. A
- * pack of more than a few frames gets threads for it, as many as there are processors; a small one
- * does without, and so does one whose threads cannot be started, only slower. What comes out does
- * not depend on that.
+ * pack of more than a few frames gets threads for it, one for each processor but the caller's; a
+ * small one does without, and so does one whose threads cannot be started, only slower. What comes
+ * out does not depend on that.
  *
  * All calls come from one thread.
  */
