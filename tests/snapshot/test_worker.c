@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define STOP_MS 10000 /* more than a stop takes on any machine, less than what is waited for */
 #define CONFIG "{\"name\":\"orders\",\"primary_key\":\"id\"}"
 
 struct fixture {
@@ -336,7 +337,7 @@ stop_now(pid_t pid)
 	assert_int_equal(kill(pid, SIGTERM), 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-	assert_in_range(date_now() - began, 0, 1500);
+	assert_in_range(date_now() - began, 0, STOP_MS);
 }
 
 static void
@@ -434,7 +435,7 @@ static void
 wait_for(struct fixture *f, int64_t id, enum queue_state state)
 {
 	for (int i = 0; test_restore(f->repo, id).state != state; i++) {
-		assert_true(i < 300);
+		assert_true(i < 3000);
 		pause_ms(10);
 	}
 }
