@@ -453,6 +453,19 @@ sort_run_close(struct sort *s, const uint8_t *last, size_t last_len)
 	memcpy(s->run_last.bytes, last, last_len);
 }
 
+/* Write the records of a full arena, which are in order, in pieces: more at once is slower. */
+static int
+sort_arena_copy(struct sort *s, const struct sort_arena *a, struct err *e)
+{
+	int rc = ERR_OK;
+
+	for (size_t at = 0; at < a->used && rc == ERR_OK; at += SORT_BUFFER_MIN) {
+		size_t len = a->used - at < SORT_BUFFER_MIN ? a->used - at : SORT_BUFFER_MIN;
+		rc = sort_runs_write(s, &s->runs, a->data + at, len, e);
+	}
+	return rc;
+}
+
 /* Write the records of a full arena by its index. */
 static int
 sort_arena_write(struct sort *s, const struct sort_arena *a, struct err *e)
@@ -461,7 +474,7 @@ sort_arena_write(struct sort *s, const struct sort_arena *a, struct err *e)
 	int rc = ERR_OK;
 
 	if (a->index == NULL)
-		return sort_runs_write(s, &s->runs, a->data, a->used, e);
+		return sort_arena_copy(s, a, e);
 	for (size_t i = 0; i < a->n && rc == ERR_OK; i++) {
 		struct sort_record r = sort_at(a, a->index[i].off);
 		rc = sort_writer_put(s, &w, a->data + a->index[i].off, r.head + (size_t)r.len, e);
