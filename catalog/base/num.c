@@ -1,17 +1,15 @@
-/* Checked number parsing: the contracts are in num.h. */
+/* Numbers: the contracts are in num.h. */
 #include "catalog/base/num.h"
 
 #include "catalog/base/bytes.h"
 #include "catalog/base/err.h"
 
 #include <stdio.h>
-#include <string.h>
 
-/* Read the digits at ${*text} and move past them. */
-static int
-num_digits(const char **text, uint64_t *out)
+int
+num_parse(const char *text, uint64_t max, uint64_t *out)
 {
-	const char *p = *text;
+	const char *p = text;
 	uint64_t v = 0;
 
 	if (*p < '0' || *p > '9')
@@ -21,44 +19,8 @@ num_digits(const char **text, uint64_t *out)
 		if (!bytes_mul(v, 10, &tens) || !bytes_add(tens, (uint64_t)(*p - '0'), &v))
 			return ERR_LIMIT;
 	}
-	*text = p;
-	*out = v;
-	return ERR_OK;
-}
-
-int
-num_parse(const char *text, uint64_t max, uint64_t *out)
-{
-	uint64_t v;
-	int rc = num_digits(&text, &v);
-
-	if (rc != ERR_OK)
-		return rc;
-	if (*text != '\0')
+	if (*p != '\0')
 		return ERR_FORMAT;
-	if (v > max)
-		return ERR_LIMIT;
-	*out = v;
-	return ERR_OK;
-}
-
-int
-num_parse_size(const char *text, uint64_t max, uint64_t *out)
-{
-	static const char units[] = "KMGT";
-	const char *unit;
-	uint64_t v;
-	int rc = num_digits(&text, &v);
-
-	if (rc != ERR_OK)
-		return rc;
-	if (*text != '\0') {
-		unit = strchr(units, *text);
-		if (unit == NULL || text[1] != '\0')
-			return ERR_FORMAT;
-		if (!bytes_mul(v, (uint64_t)1 << (10 * (unit - units + 1)), &v))
-			return ERR_LIMIT;
-	}
 	if (v > max)
 		return ERR_LIMIT;
 	*out = v;

@@ -17,12 +17,6 @@
 int num_parse(const char *text, uint64_t max, uint64_t *out);
 
 /*
- * num_parse_size(text, max, out):
- * As num_parse, with an optional suffix K, M, G or T (powers of 1024). The result is in bytes.
- */
-int num_parse_size(const char *text, uint64_t max, uint64_t *out);
-
-/*
  * num_size_text(bytes, out):
  * Write ${bytes} for people ("640 B", "3.2 MiB") into ${out}, NUL-terminated. Return ${out}.
  */

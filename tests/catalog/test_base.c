@@ -138,10 +138,6 @@ num_parse__takes_whole_numbers_only(void **state)
 	assert_int_equal(num_parse("101", 100, &v), ERR_LIMIT);
 	assert_int_equal(num_parse("18446744073709551616", UINT64_MAX, &v), ERR_LIMIT);
 	assert_true(v == 42);
-	assert_int_equal(num_parse_size("3M", UINT64_MAX, &v), ERR_OK);
-	assert_true(v == 3u << 20);
-	assert_int_equal(num_parse_size("3MB", UINT64_MAX, &v), ERR_FORMAT);
-	assert_int_equal(num_parse_size("99999999999T", UINT64_MAX, &v), ERR_LIMIT);
 }
 
 static void
