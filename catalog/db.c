@@ -476,6 +476,7 @@ db_sync(struct db *db, struct err *e)
 
 	if (rc == SQLITE_OK && wal != NULL && wal->pMethods != NULL)
 		rc = wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL);
+	db_note(db, rc);
 	return rc == SQLITE_OK ? ERR_OK : db_fail(db, rc, e);
 }
 

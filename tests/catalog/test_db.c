@@ -677,6 +677,28 @@ db_commit__a_failed_sync_is_a_failed_commit(void **state)
 	assert_int_equal(syncs_of(p, 2, true, false), 1);
 }
 
+/* What the sync was to bring to disk may be lost from there: it is not merged by the one who knows.
+ */
+static void
+db_close__leaves_the_log_after_a_failed_sync(void **state)
+{
+	struct place *p = *state;
+
+	open_again(p, &OLD, true);
+	syncs_of(p, 1, false, false);
+	sync_fails = true;
+	assert_err(db_sync(p->db, &p->e), ERR_IO, &p->e);
+	sync_fails = false;
+	syncs = 0;
+	db_close(p->db);
+	p->db = NULL;
+	assert_true(exists(p, "-wal"));
+	assert_int_equal(syncs, 0);
+	open_again(p, &OLD, true);
+	assert_err(db_step(db_query(p->db, SELECT_SQL), &p->e), ERR_OK, &p->e);
+	db_reset(db_query(p->db, SELECT_SQL));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -708,6 +730,7 @@ main(void)
 	    TEST(db_commit__a_failed_one_is_over),
 	    TEST(db_commit__syncs_what_it_promises),
 	    TEST(db_commit__a_failed_sync_is_a_failed_commit),
+	    TEST(db_close__leaves_the_log_after_a_failed_sync),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL) != 0;
