@@ -7,6 +7,7 @@
  *   pending -> running (claimed with a lease) -> done | failed
  *   running -> pending   when the lease runs out, or the worker gives it back
  *   pending -> cancelled; failed | cancelled -> pending by retry
+ *   done | failed | cancelled -> gone, with payload and what was replaced, when forgotten
  *
  * Each change is one durable transaction with a compare-and-set on the state. A struct queue is one
  * connection and belongs to one thread at a time; any number of processes may have one. Times are
@@ -39,7 +40,8 @@ enum queue_state {
 	QUEUE_DONE = 4,
 	QUEUE_FAILED = 8,
 	QUEUE_CANCELLED = 16,
-	QUEUE_ANY = 31 /* for filters */
+	QUEUE_OVER = QUEUE_DONE | QUEUE_FAILED | QUEUE_CANCELLED, /* for filters */
+	QUEUE_ANY = 31                                            /* likewise */
 };
 
 /* What to do with a document that is on the server already. */
@@ -209,6 +211,39 @@ int queue_cancel(struct queue *q, int64_t id, int64_t now, struct err *e);
  */
 int queue_set_policy(struct queue *q, int64_t id, enum queue_policy policy, struct err *e);
 
+/* ---- queue_forget.c: restores that are over ---- */
+
+/* queue_over(r): whether it is done, failed or cancelled: no worker will take it by itself. */
+bool queue_over(const struct queue_restore *r);
+
+/*
+ * queue_forget(q, id, e):
+ * Remove a restore that is over, its payload and what is known of the documents that it replaced;
+ * it can be neither retried nor undone afterwards. Durable. Return as queue_cancel.
+ */
+int queue_forget(struct queue *q, int64_t id, struct err *e);
+
+/*
+ * queue_count_old(q, filter, before, restores, bytes, e), queue_forget_old(q, filter, before,
+ * restores, bytes, e):
+ * Count, and forget in one durable transaction, the restores of ${filter} that are over and last
+ * changed before ${before} (ms); states of ${filter} in which one is not over select nothing. Set
+ * ${restores} to how many these are and ${bytes} to the sum of their payloads. Return ERR_OK or a
+ * failure, after which nothing is forgotten.
+ */
+int queue_count_old(struct queue *q, const struct queue_filter *filter, int64_t before,
+    uint64_t *restores, uint64_t *bytes, struct err *e);
+int queue_forget_old(struct queue *q, const struct queue_filter *filter, int64_t before,
+    uint64_t *restores, uint64_t *bytes, struct err *e);
+
+/*
+ * queue_shrink(q, e):
+ * Write queue.db anew when more than 1 MiB and half of it is free: what is forgotten leaves only
+ * room for new restores otherwise. Others can read meanwhile. Return ERR_OK or a failure, after
+ * which all is as before.
+ */
+int queue_shrink(struct queue *q, struct err *e);
+
 /* ---- queue_undo.c: what restores into servers replaced ---- */
 
 /* One document that a restore writes to a server. Not owned. */
@@ -251,7 +286,11 @@ int queue_rewrite(struct queue *q, int64_t id, const struct key *key,
 int queue_replaced_next(struct queue *q, int64_t id, struct key *key, uint8_t written[DIGEST_LEN],
     struct buf *document, bool *existed, struct err *e);
 
-/* queue_undone(q, id, now, e): write down that restore ${id} was undone. ERR_OK or a failure. */
+/*
+ * queue_undone(q, id, now, e):
+ * Write down that restore ${id} was undone. Return ERR_OK; ERR_ABSENT (text set) when it has been
+ * forgotten meanwhile: then not all may have been put back; or a failure.
+ */
 int queue_undone(struct queue *q, int64_t id, int64_t now, struct err *e);
 
 /*

@@ -1,4 +1,4 @@
-/* What queue.c, queue_work.c and queue_undo.c share. */
+/* What queue.c and the other queue_*.c share. */
 #ifndef THINKBACK_CATALOG_QUEUE_INTERNAL_H
 #define THINKBACK_CATALOG_QUEUE_INTERNAL_H
 

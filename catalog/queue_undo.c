@@ -89,10 +89,18 @@ int
 queue_undone(struct queue *queue, int64_t id, int64_t now, struct err *e)
 {
 	struct db_query *q = db_query(queue->db, UNDONE_SQL);
+	int64_t changes = 0;
+	int rc;
 
 	db_bind_int(q, 1, id);
 	db_bind_int(q, 2, now);
-	return db_run(q, NULL, e);
+	rc = db_run(q, &changes, e);
+	if (rc == ERR_OK && changes == 0)
+		return err_set(e, ERR_ABSENT,
+		    "restore %" PRId64 " was forgotten while it was being undone: not all may have "
+		    "been put back",
+		    id);
+	return rc;
 }
 
 int

@@ -83,9 +83,8 @@ retention_rule_apply(
 	}
 }
 
-/* The date a span before ${date}: months of different lengths are carried over as mktime does. */
-static int64_t
-retention_before(int64_t date, const struct retention_span *span)
+int64_t
+retention_span_before(int64_t date, const struct retention_span *span)
 {
 	time_t t = (time_t)date;
 	struct tm tm = {0};
@@ -106,7 +105,7 @@ retention_apply(const struct retention_policy *p, struct retention_item *items, 
 
 	if (n == 0)
 		return;
-	young = retention_before(items[n - 1].date, &p->within);
+	young = retention_span_before(items[n - 1].date, &p->within);
 	for (size_t i = 0; i < n; i++) {
 		items[i].reasons = items[i].pinned ? RETENTION_PINNED : 0;
 		if (p->tags && items[i].tagged)

@@ -77,4 +77,11 @@ const char *retention_reason(uint32_t reasons, size_t i);
  */
 int retention_span_parse(const char *text, struct retention_span *out);
 
+/*
+ * retention_span_before(date, span):
+ * The date, in seconds, that lies ${span} before ${date}; a day that its month does not have is
+ * carried over into the next one, as mktime(3) does.
+ */
+int64_t retention_span_before(int64_t date, const struct retention_span *span);
+
 #endif

@@ -92,8 +92,9 @@ _thinkback() {
 	check,-*) _thinkback_words '--read-data --repair --json --help' "$word" ;;
 	rebuild,-*) _thinkback_words '--json --help' "$word" ;;
 	queue,-*)
-		_thinkback_words '--state --export --all-failed --payload --conflict --force --target --user
-			--password-file --tls-cert --tls-client-cert --tls-client-key --deep --json --help' "$word"
+		_thinkback_words '--state --export --all-failed --payload --conflict --force --target
+			--keep-within --dry-run --user --password-file --tls-cert --tls-client-cert --tls-client-key
+			--deep --json --help' "$word"
 		;;
 	*,-*) _thinkback_words '--json --help' "$word" ;;
 	snapshot,* | export,*) _thinkback_files -f "$word" ;;
@@ -108,7 +109,7 @@ _thinkback() {
 		esac
 		;;
 	queue,*)
-		[ "$before" = queue ] && _thinkback_words 'list show retry cancel undo' "$word"
+		[ "$before" = queue ] && _thinkback_words 'list show retry cancel undo forget' "$word"
 		;;
 	esac
 }

@@ -65,12 +65,14 @@ complete -c thinkback -n '__fish_seen_subcommand_from init mount' -a '(__fish_co
 complete -c thinkback -n '__fish_seen_subcommand_from ls cat' -a '(__thinkback_paths)'
 complete -c thinkback -n '__fish_seen_subcommand_from list' -a '(__thinkback_tables)'
 complete -c thinkback -n '__fish_seen_subcommand_from list' -l record -d 'what a server had besides its tables'
-complete -c thinkback -n '__fish_seen_subcommand_from queue' -a 'list show retry cancel undo'
+complete -c thinkback -n '__fish_seen_subcommand_from queue' -a 'list show retry cancel undo forget'
 complete -c thinkback -n '__fish_seen_subcommand_from queue' -l state -x \
     -a 'pending running done failed cancelled' -d 'in this state'
 complete -c thinkback -n '__fish_seen_subcommand_from queue' -s e -l export -x \
     -a '(__thinkback_tables)' -d 'of this alone'
 complete -c thinkback -n '__fish_seen_subcommand_from queue' -l all-failed -d 'all that can succeed'
+complete -c thinkback -n '__fish_seen_subcommand_from queue' -l keep-within -x -d 'forget what is older'
+complete -c thinkback -n '__fish_seen_subcommand_from queue' -s n -l dry-run -d 'tell what would be forgotten'
 complete -c thinkback -n '__fish_seen_subcommand_from queue' -l payload -d 'what was copied in'
 complete -c thinkback -n '__fish_seen_subcommand_from queue' -l force -d 'undo what was changed since'
 complete -c thinkback -n '__fish_seen_subcommand_from queue' -l target -x -d 'undo on this server'

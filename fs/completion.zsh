@@ -88,6 +88,8 @@ _thinkback() {
 				'--payload[print what was copied in]' \
 				'*--state=[in this state]:state:(pending running done failed cancelled)' \
 				{-e,--export}'[of this alone]:database or table:_thinkback_tables' \
+				'--keep-within=[forget what is older]:duration:' \
+				'(-n --dry-run)'{-n,--dry-run}'[tell what would be forgotten]' \
 				'--conflict=[for documents that are there]:policy:(replace keep newer-loses)' \
 				'--force[undo what was changed since]' '--target=[undo on this server]:server:' \
 				{-u,--user}'[log in to servers as]:user:' \
@@ -95,7 +97,7 @@ _thinkback() {
 				'--tls-cert=[use TLS and trust]:file of certificates:_files' \
 				'--tls-client-cert=[client certificate]:file:_files' '--tls-client-key=[its key]:file:_files' \
 				'--deep[write deeply nested documents]' \
-				'1:action:(list show retry cancel undo)' '*:number:'
+				'1:action:(list show retry cancel undo forget)' '*:number:'
 			;;
 		worker)
 			_arguments '--json' '--help' '--once[end when there is nothing left]' \

@@ -1,7 +1,9 @@
-/* thinkback queue: look at the restore queue, retry, cancel and undo. */
+/* thinkback queue: look at the restore queue, retry, cancel, undo and forget. */
 #include "catalog/base/date.h"
 #include "catalog/base/num.h"
 #include "catalog/queue.h"
+#include "catalog/retention.h"
+#include "snapshot/cmd_queue_print.h"
 #include "snapshot/cmd_queue_undo.h"
 #include "snapshot/cmds.h"
 
@@ -9,173 +11,42 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define CMD_QUEUE_PIECE 65536 /* bytes of payload printed at a time */
-#define CMD_QUEUE_TIME 32     /* room for a time's text */
+
+enum cmd_queue_action {
+	CMD_QUEUE_LIST,
+	CMD_QUEUE_SHOW,
+	CMD_QUEUE_RETRY,
+	CMD_QUEUE_CANCEL,
+	CMD_QUEUE_UNDO,
+	CMD_QUEUE_FORGET,
+	CMD_QUEUE_ACTIONS /* how many there are */
+};
+
+static const char *const CMD_QUEUE_NAMES[CMD_QUEUE_ACTIONS] = {
+    "list", "show", "retry", "cancel", "undo", "forget"};
 
 /* What one call of the command is about. */
 struct cmd_queue_call {
 	const struct cmd_env *env;
 	struct queue *queue;
 	struct repo *repo;
-	const char *action;         /* "list", "show", "retry", "cancel", "undo" */
+	enum cmd_queue_action action;
 	unsigned states;            /* --state */
 	char database[TABLES_NAME]; /* -e; "": any */
 	char table[TABLES_NAME];    /* -e; "": any */
 	bool all_failed;            /* --all-failed */
 	bool payload;               /* --payload */
+	bool dry_run;               /* --dry-run */
+	bool old;                   /* --keep-within */
+	struct retention_span keep; /* its length */
 	enum queue_policy conflict; /* --conflict */
 	struct cmd_queue_undo undo; /* what is for undo alone */
 	uint64_t shown;             /* restores printed */
 };
 
 /* ---- printing ---- */
-
-/* Put a JSON string for the time, or null for none, into ${out}. */
-static const char *
-cmd_queue_time_json(int64_t ms, char out[CMD_QUEUE_TIME])
-{
-	time_t seconds = (time_t)(ms / 1000);
-	struct tm tm;
-	size_t n;
-
-	if (ms <= 0 || gmtime_r(&seconds, &tm) == NULL)
-		return "null";
-	n = strftime(out, CMD_QUEUE_TIME, "\"%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(out + n, CMD_QUEUE_TIME - n, ".%03dZ\"", (int)(ms % 1000));
-	return out;
-}
-
-/* Put how long ago ${ms} was into ${out}: "12s", "5m", "3h", "8d". */
-static const char *
-cmd_queue_age(int64_t ms, char out[CMD_QUEUE_TIME])
-{
-	int64_t s = (date_now() - ms) / 1000;
-
-	if (s < 0)
-		s = 0;
-	if (s < 120)
-		snprintf(out, CMD_QUEUE_TIME, "%" PRId64 "s", s);
-	else if (s < 7200)
-		snprintf(out, CMD_QUEUE_TIME, "%" PRId64 "m", s / 60);
-	else if (s < 172800)
-		snprintf(out, CMD_QUEUE_TIME, "%" PRId64 "h", s / 3600);
-	else
-		snprintf(out, CMD_QUEUE_TIME, "%" PRId64 "d", s / 86400);
-	return out;
-}
-
-/* File names may hold anything but '/': keep a terminal safe from them. */
-static const char *
-cmd_queue_clean(const char *name, char out[QUEUE_NAME])
-{
-	size_t n = 0;
-
-	for (; name[n] != '\0' && n + 1 < QUEUE_NAME; n++)
-		out[n] = (unsigned char)name[n] < 0x20 || name[n] == 0x7f ? '?' : name[n];
-	out[n] = '\0';
-	return out;
-}
-
-static int
-cmd_queue_json(const struct queue_restore *r, const char *error, struct err *e)
-{
-	char created[CMD_QUEUE_TIME], updated[CMD_QUEUE_TIME], not_before[CMD_QUEUE_TIME],
-	    lease[CMD_QUEUE_TIME], undone[CMD_QUEUE_TIME];
-	struct buf name = {0}, owner = {0}, why = {0}, target = {0};
-	int rc = cmd_json_string(&name, r->name);
-
-	if (rc == ERR_OK)
-		rc = r->owner[0] != '\0' ? cmd_json_string(&owner, r->owner)
-					 : buf_puts(&owner, "null");
-	if (rc == ERR_OK)
-		rc = error[0] != '\0' ? cmd_json_string(&why, error) : buf_puts(&why, "null");
-	if (rc == ERR_OK)
-		rc = r->target[0] != '\0' ? cmd_json_string(&target, r->target)
-					  : buf_puts(&target, "null");
-	if (rc == ERR_OK && (buf_str(&name) == NULL || buf_str(&owner) == NULL ||
-				buf_str(&why) == NULL || buf_str(&target) == NULL))
-		rc = ERR_NOMEM;
-	/* Names of databases and tables are [A-Za-z0-9_-]+: nothing in them needs escaping. */
-	if (rc == ERR_OK)
-		printf("{\"id\":%" PRId64 ",\"state\":\"%s\",\"database\":\"%s\",\"table\":\"%s\","
-		       "\"name\":%s,\"documents\":%" PRIu64 ",\"bytes\":%" PRIu64
-		       ",\"attempts\":%" PRIu64 ",\"created\":%s,\"updated\":%s,\"not_before\":%s,"
-		       "\"lease_until\":%s,\"owner\":%s,\"conflict\":%s%s%s,\"target\":%s,"
-		       "\"undone\":%s,\"error\":%s}\n",
-		    r->id, queue_state_name(r->state), r->database, r->table,
-		    (const char *)name.data, r->documents, r->bytes, r->attempts,
-		    cmd_queue_time_json(r->created, created),
-		    cmd_queue_time_json(r->updated, updated),
-		    cmd_queue_time_json(r->not_before, not_before),
-		    cmd_queue_time_json(r->lease_until, lease), (const char *)owner.data,
-		    r->policy != QUEUE_POLICY_NONE ? "\"" : "null", queue_policy_name(r->policy),
-		    r->policy != QUEUE_POLICY_NONE ? "\"" : "", (const char *)target.data,
-		    cmd_queue_time_json(r->undone, undone), (const char *)why.data);
-	buf_finish(&name);
-	buf_finish(&owner);
-	buf_finish(&why);
-	buf_finish(&target);
-	return rc == ERR_OK ? ERR_OK : err_nomem(e);
-}
-
-/* The bytes that printf has to pad ${text} to, so that it is ${width} characters wide. */
-static int
-cmd_queue_width(const char *text, int width)
-{
-	for (; *text != '\0'; text++)
-		width += ((unsigned char)*text & 0xc0) == 0x80;
-	return width;
-}
-
-static void
-cmd_queue_row(struct cmd_queue_call *c, const struct queue_restore *r, const char *error)
-{
-	char table[2 * TABLES_NAME], clean[QUEUE_NAME], size[NUM_SIZE_TEXT], age[CMD_QUEUE_TIME];
-	const char *name = cmd_queue_clean(r->name, clean);
-
-	if (c->shown == 0)
-		printf("%6s  %-9s  %-24s  %-32s %10s %10s %6s  %s\n", "ID", "STATE", "TABLE",
-		    "NAME", "DOCUMENTS", "SIZE", "AGE", "REASON");
-	snprintf(table, sizeof(table), "%s.%s", r->database, r->table);
-	printf("%6" PRId64 "  %-9s  %-24s  %-*s %10" PRIu64 " %10s %6s  %s\n", r->id,
-	    queue_state_name(r->state), table, cmd_queue_width(name, 32), name, r->documents,
-	    num_size_text(r->bytes, size), cmd_queue_age(r->created, age),
-	    error[0] != '\0' ? error
-	    : r->undone != 0 ? "undone"
-			     : "-");
-}
-
-static void
-cmd_queue_details(const struct queue_restore *r, const char *error)
-{
-	char name[QUEUE_NAME], size[NUM_SIZE_TEXT], created[CMD_QUEUE_TIME],
-	    updated[CMD_QUEUE_TIME];
-
-	printf("restore    %" PRId64 "\n"
-	       "state      %s\n"
-	       "table      %s.%s\n"
-	       "name       %s\n"
-	       "documents  %" PRIu64 "\n"
-	       "size       %s\n"
-	       "attempts   %" PRIu64 "\n"
-	       "created    %s ago\n"
-	       "changed    %s ago\n",
-	    r->id, queue_state_name(r->state), r->database, r->table,
-	    cmd_queue_clean(r->name, name), r->documents, num_size_text(r->bytes, size),
-	    r->attempts, cmd_queue_age(r->created, created), cmd_queue_age(r->updated, updated));
-	if (r->owner[0] != '\0')
-		printf("worker     %s\n", r->owner);
-	if (r->policy != QUEUE_POLICY_NONE)
-		printf("conflict   %s\n", queue_policy_name(r->policy));
-	if (r->target[0] != '\0')
-		printf("server     %s\n", r->target);
-	if (r->undone != 0)
-		printf("undone     %s ago\n", cmd_queue_age(r->undone, updated));
-	if (error[0] != '\0')
-		printf("reason     %s\n", error);
-}
 
 /* Print one restore: as JSON, as a row, or with all ${details}. */
 static int
@@ -196,7 +67,7 @@ cmd_queue_print(
 	else if (rc == ERR_OK && details)
 		cmd_queue_details(r, error);
 	else if (rc == ERR_OK)
-		cmd_queue_row(c, r, error);
+		cmd_queue_row(r, error, c->shown == 0);
 	c->shown++;
 	buf_finish(&text);
 	return rc;
@@ -269,10 +140,9 @@ cmd_queue_show(struct cmd_queue_call *c, int64_t id, struct err *e)
 static int
 cmd_queue_change(struct cmd_queue_call *c, int64_t id, struct err *e)
 {
-	bool retry = strcmp(c->action, "retry") == 0;
 	struct queue_restore r;
-	int rc = retry ? queue_retry(c->queue, id, date_now(), e)
-		       : queue_cancel(c->queue, id, date_now(), e);
+	int rc = c->action == CMD_QUEUE_RETRY ? queue_retry(c->queue, id, date_now(), e)
+					      : queue_cancel(c->queue, id, date_now(), e);
 
 	if (rc == ERR_OK && c->conflict != QUEUE_POLICY_NONE)
 		rc = queue_set_policy(c->queue, id, c->conflict, e);
@@ -354,6 +224,63 @@ cmd_queue_retry_all(struct cmd_queue_call *c)
 	return CMD_DONE;
 }
 
+static int
+cmd_queue_forget(struct cmd_queue_call *c, int64_t id, struct err *e)
+{
+	int rc = queue_forget(c->queue, id, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	if (c->env->json)
+		printf("{\"id\":%" PRId64 ",\"forgotten\":true}\n", id);
+	else if (c->env->verbosity >= 0)
+		printf("restore %" PRId64 " is forgotten\n", id);
+	return ERR_OK;
+}
+
+static void
+cmd_queue_forgotten(const struct cmd_queue_call *c, uint64_t restores, uint64_t bytes)
+{
+	char size[NUM_SIZE_TEXT];
+
+	if (c->env->json)
+		printf("{\"restores\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"forgotten\":%s}\n",
+		    restores, bytes, c->dry_run ? "false" : "true");
+	else if (c->env->verbosity >= 0)
+		printf("restores %s: %" PRIu64 ", %s\n",
+		    c->dry_run ? "that would be forgotten" : "forgotten", restores,
+		    num_size_text(bytes, size));
+}
+
+/* Forget what is over and older than --keep-within. */
+static int
+cmd_queue_forget_old(struct cmd_queue_call *c)
+{
+	struct queue_filter filter = cmd_queue_wanted(c);
+	int64_t before = retention_span_before(date_now() / 1000, &c->keep) * 1000;
+	uint64_t restores = 0, bytes = 0;
+	struct err e = {0};
+	int rc = c->dry_run ? queue_count_old(c->queue, &filter, before, &restores, &bytes, &e)
+			    : queue_forget_old(c->queue, &filter, before, &restores, &bytes, &e);
+
+	if (rc != ERR_OK)
+		return cmd_fail(c->env, &e);
+	cmd_queue_forgotten(c, restores, bytes);
+	return CMD_DONE;
+}
+
+/* Give the room of what was forgotten back; restores are forgotten also when that fails. */
+static int
+cmd_queue_shrink(struct cmd_queue_call *c, int code)
+{
+	struct err e = {0};
+
+	if (c->dry_run || code == CMD_FAILED || queue_shrink(c->queue, &e) == ERR_OK)
+		return code;
+	cmd_fail(c->env, &e);
+	return CMD_PARTIAL;
+}
+
 /* ---- the command line ---- */
 
 /* Read "DB" or "DB.TABLE". */
@@ -383,11 +310,12 @@ cmd_queue_options(struct cmd_queue_call *c, int argc, char **argv)
 	    {"export", required_argument, NULL, 'e'}, {"all-failed", no_argument, NULL, 'a'},
 	    {"payload", no_argument, NULL, 'p'}, {"conflict", required_argument, NULL, 'c'},
 	    {"target", required_argument, NULL, 't'}, {"force", no_argument, NULL, 'f'},
+	    {"keep-within", required_argument, NULL, 'k'}, {"dry-run", no_argument, NULL, 'n'},
 	    CMD_SERVER_OPTIONS, {NULL, 0, NULL, 0}};
 	enum queue_state state;
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, "e:u:", longs, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "e:u:n", longs, NULL)) != -1) {
 		if (opt == 's' && queue_state_parse(optarg, &state) == ERR_OK)
 			c->states |= state;
 		else if (opt == 's')
@@ -402,6 +330,14 @@ cmd_queue_options(struct cmd_queue_call *c, int argc, char **argv)
 			c->undo.target = optarg;
 		else if (opt == 'f')
 			c->undo.force = true;
+		else if (opt == 'n')
+			c->dry_run = true;
+		else if (opt == 'k' && retention_span_parse(optarg, &c->keep) != ERR_OK)
+			return cmd_usage(c->env, &cmd_queue,
+			    "--keep-within takes a length of time as 2y6m or 10d12h, not '%s'",
+			    optarg);
+		else if (opt == 'k')
+			c->old = true;
 		else if (opt == 'c' && queue_policy_parse(optarg, &c->conflict) != ERR_OK)
 			return cmd_usage(c->env, &cmd_queue,
 			    "\"%s\" is no conflict policy: replace, keep or newer-loses", optarg);
@@ -415,18 +351,12 @@ cmd_queue_options(struct cmd_queue_call *c, int argc, char **argv)
 	return -1;
 }
 
-/* Whether options and arguments fit the action. Return -1 to go on, else the exit code. */
+/* Whether the options are for the action. Return -1 to go on, else the exit code. */
 static int
-cmd_queue_check(const struct cmd_queue_call *c, char **ids)
+cmd_queue_fits(const struct cmd_queue_call *c)
 {
-	bool list = strcmp(c->action, "list") == 0;
-	bool retry = strcmp(c->action, "retry") == 0;
-	bool show = strcmp(c->action, "show") == 0;
-	bool undo = strcmp(c->action, "undo") == 0;
-	uint64_t id;
+	bool retry = c->action == CMD_QUEUE_RETRY, undo = c->action == CMD_QUEUE_UNDO;
 
-	if (!list && !retry && !show && !undo && strcmp(c->action, "cancel") != 0)
-		return cmd_usage(c->env, &cmd_queue, "there is no action \"%s\"", c->action);
 	if (c->all_failed && !retry)
 		return cmd_usage(c->env, &cmd_queue, "--all-failed is for retry");
 	if (c->conflict != QUEUE_POLICY_NONE && !retry)
@@ -434,12 +364,30 @@ cmd_queue_check(const struct cmd_queue_call *c, char **ids)
 	if (!undo && (c->undo.force || c->undo.target != NULL || cmd_server_given(&c->undo.server)))
 		return cmd_usage(
 		    c->env, &cmd_queue, "--force, --target and what is of servers are for undo");
-	if (c->payload && (!show || ids[0] == NULL || ids[1] != NULL))
+	if (c->old && c->action != CMD_QUEUE_FORGET)
+		return cmd_usage(c->env, &cmd_queue, "--keep-within is for forget");
+	if (c->dry_run && !c->old)
+		return cmd_usage(c->env, &cmd_queue, "--dry-run is for forget --keep-within");
+	if (c->old && c->states != QUEUE_ANY && (c->states & ~(unsigned)QUEUE_OVER) != 0)
+		return cmd_usage(
+		    c->env, &cmd_queue, "only what is done, failed or cancelled can be forgotten");
+	return -1;
+}
+
+/* Whether the arguments are. Return likewise. */
+static int
+cmd_queue_check(const struct cmd_queue_call *c, char **ids)
+{
+	bool all = c->action == CMD_QUEUE_LIST || c->all_failed || c->old;
+	uint64_t id;
+
+	if (c->payload && (c->action != CMD_QUEUE_SHOW || ids[0] == NULL || ids[1] != NULL))
 		return cmd_usage(c->env, &cmd_queue, "--payload is for show with one ID");
-	if ((list || c->all_failed) && ids[0] != NULL)
+	if (all && ids[0] != NULL)
 		return cmd_usage(c->env, &cmd_queue, "\"%s\" is one argument too many", ids[0]);
-	if (!list && !c->all_failed && ids[0] == NULL)
-		return cmd_usage(c->env, &cmd_queue, "%s which restore? name its ID", c->action);
+	if (!all && ids[0] == NULL)
+		return cmd_usage(c->env, &cmd_queue, "%s which restore? name its ID",
+		    CMD_QUEUE_NAMES[c->action]);
 	for (; *ids != NULL; ids++)
 		if (num_parse(*ids, INT64_MAX, &id) != ERR_OK)
 			return cmd_usage(c->env, &cmd_queue, "\"%s\" is no restore's ID", *ids);
@@ -449,21 +397,29 @@ cmd_queue_check(const struct cmd_queue_call *c, char **ids)
 static int
 cmd_queue_act(struct cmd_queue_call *c, char **ids)
 {
-	if (strcmp(c->action, "list") == 0)
-		return cmd_queue_list(c);
-	if (strcmp(c->action, "show") == 0)
+	switch (c->action) {
+	case CMD_QUEUE_SHOW:
 		return cmd_queue_each(c, ids, cmd_queue_show);
-	if (strcmp(c->action, "undo") == 0)
+	case CMD_QUEUE_UNDO:
 		return cmd_queue_each(c, ids, cmd_queue_put_back);
-	return c->all_failed ? cmd_queue_retry_all(c) : cmd_queue_each(c, ids, cmd_queue_change);
+	case CMD_QUEUE_FORGET:
+		return cmd_queue_shrink(
+		    c, c->old ? cmd_queue_forget_old(c) : cmd_queue_each(c, ids, cmd_queue_forget));
+	case CMD_QUEUE_RETRY:
+	case CMD_QUEUE_CANCEL:
+		return c->all_failed ? cmd_queue_retry_all(c)
+				     : cmd_queue_each(c, ids, cmd_queue_change);
+	default:
+		return cmd_queue_list(c);
+	}
 }
 
 /* Open what the action needs, and do it. */
 static int
 cmd_queue_open(struct cmd_queue_call *c, char **ids)
 {
-	bool undo = strcmp(c->action, "undo") == 0;
-	bool changes = undo || strcmp(c->action, "retry") == 0 || strcmp(c->action, "cancel") == 0;
+	bool undo = c->action == CMD_QUEUE_UNDO;
+	bool changes = c->action != CMD_QUEUE_LIST && c->action != CMD_QUEUE_SHOW && !c->dry_run;
 	struct err e = {0};
 	int rc = undo ? cmd_server_password(&c->undo.server, &e) : ERR_OK;
 	int code;
@@ -482,18 +438,34 @@ cmd_queue_open(struct cmd_queue_call *c, char **ids)
 	return code;
 }
 
+/* Take the action's name, list when there is none. False when there is no such action. */
+static bool
+cmd_queue_named(struct cmd_queue_call *c, const char *name)
+{
+	for (int i = 0; name != NULL && i < CMD_QUEUE_ACTIONS; i++)
+		if (strcmp(name, CMD_QUEUE_NAMES[i]) == 0) {
+			c->action = (enum cmd_queue_action)i;
+			return true;
+		}
+	return name == NULL;
+}
+
 static int
 cmd_queue_run(const struct cmd_env *env, int argc, char **argv)
 {
-	struct cmd_queue_call c = {.env = env, .action = "list"};
+	struct cmd_queue_call c = {.env = env};
 	int code = cmd_queue_options(&c, argc, argv);
 
 	if (code >= 0)
 		return code;
 	argv += optind;
+	if (!cmd_queue_named(&c, argv[0]))
+		return cmd_usage(env, &cmd_queue, "there is no action \"%s\"", argv[0]);
 	if (argv[0] != NULL)
-		c.action = *argv++;
-	code = cmd_queue_check(&c, argv);
+		argv++;
+	code = cmd_queue_fits(&c);
+	if (code < 0)
+		code = cmd_queue_check(&c, argv);
 	if (code >= 0)
 		return code;
 	if (!cmd_open(env, &cmd_queue, &c.repo, &code))
@@ -505,10 +477,10 @@ cmd_queue_run(const struct cmd_env *env, int argc, char **argv)
 
 const struct cmd cmd_queue = {
     .name = "queue",
-    .synopsis = "[list|show|retry|cancel|undo] [OPTION ...] [ID ...]",
-    .summary = "look at the restore queue, retry, cancel and undo",
+    .synopsis = "[ACTION] [OPTION ...] [ID ...]",
+    .summary = "look at the restore queue, retry, cancel, undo and forget",
     .help = "Every file copied into a table's directory is a restore in the queue: pending,\n"
-	    "running, done, failed or cancelled. Without an action the restores are listed.\n"
+	    "running, done, failed or cancelled. Without ACTION the restores are listed.\n"
 	    "\n"
 	    "  list           the restores, oldest first\n"
 	    "  show ID...     all that is known about a restore, with the reason of a failure\n"
@@ -516,9 +488,17 @@ const struct cmd cmd_queue = {
 	    "  cancel ID...   take a pending or failed restore out of the queue\n"
 	    "  undo ID...     put back what a restore has replaced on a server, and delete\n"
 	    "                 what had not been there, unless it was changed since\n"
+	    "  forget ID...   remove restores that are done, failed or cancelled, with what\n"
+	    "                 was copied in; they can be neither retried nor undone then\n"
 	    "\n"
-	    "      --state STATE         list: only restores in this state (may be repeated)\n"
-	    "  -e, --export DB[.TABLE]   list, retry --all-failed: only of this one\n"
+	    "      --state STATE         list, forget --keep-within: only restores in this\n"
+	    "                            state (may be repeated)\n"
+	    "  -e, --export DB[.TABLE]   list, retry --all-failed, forget --keep-within:\n"
+	    "                            only of this one\n"
+	    "      --keep-within DURATION\n"
+	    "                            forget: all that have not changed for longer than\n"
+	    "                            this: 30d, 1y6m\n"
+	    "  -n, --dry-run             forget --keep-within: only tell how many these are\n"
 	    "      --all-failed          retry: all failed restores that can succeed\n"
 	    "      --payload             show: print what was copied in, and only that\n"
 	    "      --conflict POLICY     retry: what to do with a document that is on the\n"
@@ -533,7 +513,6 @@ const struct cmd cmd_queue = {
 	    "      --deep                undo: write documents nested deeper than 1500 levels\n"
 	    "\n"
 	    "Exit status: 0 done, 1 an ID is unknown or its restore is in another state or\n"
-	    "cannot be undone,\n"
-	    "3 this holds for some of the IDs.\n",
+	    "cannot be undone, 3 this holds for some of the IDs.\n",
     .run = cmd_queue_run,
 };

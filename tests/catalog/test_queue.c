@@ -1,4 +1,4 @@
-/* Tests of catalog/queue.c and queue_work.c: storing, finding, and each change of state. */
+/* Tests of catalog/queue*.c: storing, finding, each change of state, and forgetting. */
 #include "tests/catalog/fixture.h"
 
 #include <signal.h>
@@ -922,6 +922,151 @@ queue_remember__comes_back_in_order(void **state)
 	    ERR_CORRUPT, &x->e);
 }
 
+/* ---- forgetting ---- */
+
+/* A restore of ${table} that is done at ${now} and has replaced a document. */
+static int64_t
+put_done(struct inbox *x, const char *table, int64_t now)
+{
+	int64_t id = put_text(x, table, "a.json", "[{}]", now - 1);
+	struct key key = number_key(1);
+	struct queue_replaced r = {.key = &key, .document = "{\"id\":1}", .len = 8, .written = {2}};
+
+	assert_int_equal(claim(x, "w", now - 1, 10), id);
+	assert_err(queue_remember(x->q, id, "rethinkdb://h", &r, 1, &x->e), ERR_OK, &x->e);
+	assert_err(queue_done(x->q, id, "w", now, &x->e), ERR_OK, &x->e);
+	return id;
+}
+
+/* How many rows of each kind there are. */
+static void
+expect_rows(struct inbox *x, int64_t restores, int64_t payload, int64_t replaced)
+{
+	const char *db = "queue.db";
+
+	assert_int_equal(fixture_number(x->f, db, "SELECT count(*) FROM restores"), restores);
+	assert_int_equal(fixture_number(x->f, db, "SELECT count(*) FROM payload"), payload);
+	assert_int_equal(fixture_number(x->f, db, "SELECT count(*) FROM replaced"), replaced);
+}
+
+static void
+queue_forget__all_that_belongs_to_it(void **state)
+{
+	struct inbox *x = *state;
+	int64_t first = put_done(x, "orders", 10), second = put_done(x, "orders", 20), third;
+	struct queue_restore r;
+	size_t got;
+
+	assert_err(queue_forget(x->q, second, &x->e), ERR_OK, &x->e);
+	expect_rows(x, 1, 1, 1);
+	assert_err(queue_get(x->q, second, &r, &x->e), ERR_ABSENT, NULL);
+	assert_err(queue_read(x->q, second, 0, &(char){0}, 1, &got, &x->e), ERR_ABSENT, NULL);
+	expect_payload(x, first, "[{}]");
+	assert_err(queue_forget(x->q, second, &x->e), ERR_ABSENT, &x->e);
+	assert_non_null(strstr(x->e.text, "there is no restore 2"));
+	/* One that undoes it at that moment is told. */
+	assert_err(queue_undone(x->q, second, 30, &x->e), ERR_ABSENT, &x->e);
+	assert_non_null(strstr(x->e.text, "not all may have been put back"));
+	third = put_text(x, "orders", "b.json", "{}", 40);
+	assert_true(third > second);
+}
+
+static void
+queue_forget__only_what_is_over(void **state)
+{
+	struct inbox *x = *state;
+	int64_t id = put_text(x, "orders", "a.json", "{}", 1);
+
+	assert_err(queue_forget(x->q, id, &x->e), ERR_WRONG_STATE, &x->e);
+	assert_non_null(strstr(x->e.text, "is pending"));
+	assert_int_equal(claim(x, "w", 2, 10), id);
+	assert_err(queue_forget(x->q, id, &x->e), ERR_WRONG_STATE, &x->e);
+	assert_non_null(strstr(x->e.text, "is running"));
+	expect_rows(x, 1, 1, 0);
+	assert_err(queue_fail(x->q, id, "w", "no", 3, &x->e), ERR_OK, &x->e);
+	assert_err(queue_forget(x->q, id, &x->e), ERR_OK, &x->e);
+	id = put_text(x, "orders", "a.json", "{}", 4);
+	assert_err(queue_cancel(x->q, id, 5, &x->e), ERR_OK, &x->e);
+	assert_err(queue_forget(x->q, id, &x->e), ERR_OK, &x->e);
+	expect_rows(x, 0, 0, 0);
+}
+
+/* Count, then forget: both must say ${restores} and ${bytes}. */
+static void
+forget_old(struct inbox *x, struct queue_filter filter, int64_t before, uint64_t restores)
+{
+	uint64_t n = 77, bytes = 77;
+
+	assert_err(queue_count_old(x->q, &filter, before, &n, &bytes, &x->e), ERR_OK, &x->e);
+	assert_int_equal(n, restores);
+	assert_int_equal(bytes, restores * 4);
+	n = bytes = 77;
+	assert_err(queue_forget_old(x->q, &filter, before, &n, &bytes, &x->e), ERR_OK, &x->e);
+	assert_int_equal(n, restores);
+	assert_int_equal(bytes, restores * 4);
+}
+
+static void
+queue_forget_old__by_age_state_and_table(void **state)
+{
+	struct inbox *x = *state;
+	struct queue_filter any = {.states = QUEUE_ANY};
+	int64_t orders = put_done(x, "orders", 10), users = put_done(x, "users", 20), cancelled,
+		waiting;
+
+	cancelled = put_text(x, "orders", "b.json", "[{}]", 5);
+	assert_err(queue_cancel(x->q, cancelled, 15, &x->e), ERR_OK, &x->e);
+	waiting = put_text(x, "orders", "c.json", "[{}]", 5);
+	forget_old(x, any, 10, 0);
+	forget_old(x, (struct queue_filter){.states = QUEUE_PENDING | QUEUE_RUNNING}, 1000, 0);
+	forget_old(x, (struct queue_filter){.states = QUEUE_FAILED}, 1000, 0);
+	forget_old(x, (struct queue_filter){"shops", NULL, QUEUE_ANY}, 1000, 0);
+	forget_old(x, (struct queue_filter){"shop", "users", QUEUE_ANY}, 20, 0);
+	expect_rows(x, 4, 4, 2);
+	forget_old(x, any, 11, 1);
+	assert_err(queue_get(x->q, orders, &(struct queue_restore){0}, &x->e), ERR_ABSENT, NULL);
+	forget_old(x, (struct queue_filter){"shop", "users", QUEUE_DONE}, 1000, 1);
+	assert_err(queue_get(x->q, users, &(struct queue_restore){0}, &x->e), ERR_ABSENT, NULL);
+	expect(x, cancelled, QUEUE_CANCELLED);
+	forget_old(x, any, INT64_MAX, 1);
+	expect(x, waiting, QUEUE_PENDING);
+	expect_rows(x, 1, 1, 0);
+}
+
+static void
+queue_shrink__when_half_is_free(void **state)
+{
+	struct inbox *x = *state;
+	const char *pages = "SELECT page_count FROM pragma_page_count";
+	struct bytes b = {.len = 4000000};
+	struct queue_request req = {.database = "shop",
+	    .table = "orders",
+	    .name = "a.json",
+	    .documents = 1,
+	    .bytes = 4000000,
+	    .read = give,
+	    .arg = &b};
+	int64_t large[2], small = put_text(x, "orders", "b.json", "{\"id\":1}", 5), before;
+
+	for (int i = 0; i < 2; i++) {
+		b.calls = 0;
+		assert_err(queue_put(x->q, &req, 1, &large[i], &x->e), ERR_OK, &x->e);
+		assert_err(queue_cancel(x->q, large[i], 2, &x->e), ERR_OK, &x->e);
+	}
+	before = fixture_number(x->f, "queue.db", pages);
+	assert_true(before > 1900);
+	assert_err(queue_shrink(x->q, &x->e), ERR_OK, &x->e);
+	assert_int_equal(fixture_number(x->f, "queue.db", pages), before);
+	for (int i = 0; i < 2; i++)
+		assert_err(queue_forget(x->q, large[i], &x->e), ERR_OK, &x->e);
+	assert_int_equal(fixture_number(x->f, "queue.db", pages), before);
+	assert_err(queue_shrink(x->q, &x->e), ERR_OK, &x->e);
+	assert_true(fixture_number(x->f, "queue.db", pages) < 50);
+	expect_payload(x, small, "{\"id\":1}");
+	/* Numbers still never come back. */
+	assert_true(put_text(x, "orders", "c.json", "{}", 9) > large[1]);
+}
+
 static void
 queue_set_policy__not_while_running(void **state)
 {
@@ -997,6 +1142,10 @@ main(void)
 	    TEST(queue_claim__each_restore_goes_to_one_process),
 	    TEST(queue_put__outlives_kill),
 	    TEST(queue_remember__comes_back_in_order),
+	    TEST(queue_forget__all_that_belongs_to_it),
+	    TEST(queue_forget__only_what_is_over),
+	    TEST(queue_forget_old__by_age_state_and_table),
+	    TEST(queue_shrink__when_half_is_free),
 	    TEST(queue_set_policy__not_while_running),
 	    TEST(queue_open__climbs_from_the_first_version),
 	};

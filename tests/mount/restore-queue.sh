@@ -74,7 +74,8 @@ expect 0 tb queue cancel 1 --json
 equal cancelled "$(jq -r .state "$work/out")" 'state in JSON'
 expect 0 tb -q queue retry 1
 silent out
-for arguments in bogus 'show' 'show x' 'show -1' 'show 0x1' 'show 1 2 --payload' 'list 1' 'list --payload' \
+for arguments in 'forget' 'forget x' 'forget 1 --keep-within 1d' 'forget --keep-within x' 'forget 1 --dry-run' \
+	'forget --keep-within 1d --state pending' 'list --keep-within 1d' bogus 'show' 'show x' 'show -1' 'show 0x1' 'show 1 2 --payload' 'list 1' 'list --payload' \
 	'list --state none' 'list -e shop..orders' 'list -e a/b' 'cancel --all-failed' 'retry' \
 	'retry 1 --all-failed' '--nonsense'; do
 	# shellcheck disable=SC2086 # words
@@ -117,6 +118,32 @@ expect 2 tb worker --parent-fd x
 expect 2 tb worker there
 expect 1 tb worker --once --target ftp://localhost
 complaint "ftp://localhost: a server is written as rethinkdb://"
+
+# What is over can be forgotten, by number or by age; its number never comes back, nor its file.
+expect 1 tb queue forget 77
+complaint '77'
+expect 0 tb queue list --state "done" --json
+equal 2 "$(wc -l <"$work/out")" 'restores that are done'
+mount_start -o noworker
+ls "$mnt/shop/products/.restore/done" >"$work/names"
+equal 1 "$(wc -l <"$work/names")" 'what is done in the mount'
+expect 0 tb queue forget --keep-within 1h --json
+equal '{"restores":0,"bytes":0,"forgotten":true}' "$(cat "$work/out")" 'nothing is so old'
+sqlite3 "$repo/queue.db" "UPDATE restores SET updated = updated - 7200000 WHERE state = 'done'"
+expect 0 tb queue forget --keep-within 1h --dry-run -e shop.products
+says out '^restores that would be forgotten: 1, '
+expect 0 tb queue forget --keep-within 1h -e shop.products
+says out '^restores forgotten: 1, '
+for ((i = 0; i < 100; i++)); do
+	[ -n "$(ls "$mnt/shop/products/.restore/done")" ] || break
+	sleep 0.1
+done
+equal '' "$(ls "$mnt/shop/products/.restore/done")" 'what is done in the mount'
+mount_stop
+expect 0 tb queue forget 1
+equal 'restore 1 is forgotten' "$(cat "$work/out")" 'what is forgotten'
+expect 1 tb queue show 1
+complaint '1'
 
 # It works until it is told to stop, and ends with its parent.
 "$THINKBACK" -r "$repo" worker --target "$work/target" >"$work/worker.log" 2>&1 &
