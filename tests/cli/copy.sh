@@ -12,7 +12,7 @@ databases() {
 	sqlite3 "$repo/queue.db" ".backup $copy/queue.db"
 }
 packs() {
-	rsync -a --delete "$repo/packs/" "$copy/packs/"
+	rsync -a --delete --exclude='.tmp-*' "$repo/packs/" "$copy/packs/"
 }
 # of_copy ARGUMENTS...: the program on the copy.
 of_copy() {
