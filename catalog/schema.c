@@ -11,6 +11,8 @@
  * no foreign keys, whose checks would cost a lookup for each row written and a scan of it for each
  * pack deleted.
  * - Every other foreign key has an index that begins with it.
+ * - snapshots_by_shards is of a question that nobody asks any more. It has a row for each snapshot,
+ *   which is not worth a step that keeps older programs out.
  */
 #include "catalog/schema.h"
 

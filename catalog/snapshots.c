@@ -88,9 +88,6 @@ static const char SHARD_SQL[] =
     "SELECT number, lower, upper, documents, bytes, pack_id FROM shards"
     " WHERE snapshot_id = ?1 AND number = ?2"
     " AND EXISTS (SELECT 1 FROM snapshots s WHERE s.id = ?1 AND s.complete = 1)";
-static const char SHARDS_MOST_SQL[] =
-    "SELECT shards FROM snapshots"
-    " WHERE table_id = ?1 AND " SHOWN " ORDER BY shards DESC LIMIT 1";
 
 /* ---- rows ---- */
 
@@ -508,20 +505,4 @@ snapshots_shard(struct catalog *c, int64_t snapshot_id, uint64_t number,
 	if (rc == ERR_OK)
 		*out = s;
 	return rc == ERR_END ? ERR_ABSENT : rc;
-}
-
-int
-snapshots_shards_most(struct catalog *c, int64_t table_id, uint64_t *out, struct err *e)
-{
-	struct db_query *q = db_query(c->db, SHARDS_MOST_SQL);
-	int rc;
-
-	db_bind_int(q, 1, table_id);
-	rc = db_step(q, e);
-	if (rc == ERR_OK && !db_count(q, 0, SNAPSHOTS_SHARDS, out))
-		rc = db_damaged(c->db, e, "a row of snapshots has values out of range");
-	db_reset(q);
-	if (rc == ERR_END)
-		*out = 0;
-	return rc == ERR_END ? ERR_OK : rc;
 }

@@ -169,13 +169,6 @@ int snapshots_shard(struct catalog *c, int64_t snapshot_id, uint64_t number,
     struct snapshots_shard *out, struct err *e);
 
 /*
- * snapshots_shards_most(c, table_id, out, e):
- * Set ${out} to the largest number of shards that any complete snapshot of the table has; 0 without
- * one.
- */
-int snapshots_shards_most(struct catalog *c, int64_t table_id, uint64_t *out, struct err *e);
-
-/*
  * snapshots_recount(c, id, changed, e):
  * Count ${changed} documents more (or less) of a snapshot as changed instead of new: gc has let the
  * version before last until it, or has taken that away. Needs a transaction.

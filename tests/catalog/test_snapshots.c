@@ -13,7 +13,6 @@ snapshots_complete__nothing_shows_before(void **state)
 	struct catalog *reader;
 	struct buf text = {0};
 	int64_t date = 77;
-	uint64_t n = 77;
 
 	assert_err(catalog_open(f->repo, CATALOG_READ, &reader, &f->e), ERR_OK, &f->e);
 	fixture_start(f, "orders", 100, &b);
@@ -27,11 +26,9 @@ snapshots_complete__nothing_shows_before(void **state)
 	assert_err(snapshots_primary_key(reader, b.id, &text, &f->e), ERR_ABSENT, NULL);
 	assert_err(snapshots_config(reader, b.id, &text, &f->e), ERR_ABSENT, NULL);
 	assert_err(snapshots_shard(reader, b.id, 0, &shard, &f->e), ERR_ABSENT, NULL);
-	assert_err(snapshots_shards_most(reader, b.table.id, &n, &f->e), ERR_OK, &f->e);
 	assert_int_equal(s.id, 77);
 	assert_int_equal(date, 77);
 	assert_int_equal(shard.number, 77);
-	assert_int_equal(n, 0);
 	assert_err(snapshots_complete(f->c, &b.id, 1, &f->e), ERR_OK, &f->e);
 	assert_err(snapshots_get(reader, b.id, &s, &f->e), ERR_OK, &f->e);
 	assert_true(s.complete);
@@ -203,7 +200,6 @@ snapshots_next__oldest_first_and_by_date(void **state)
 	struct snapshots_snapshot s = {0};
 	struct fixture_build b[3], other;
 	int64_t date;
-	uint64_t n;
 
 	for (int i = 0; i < 3; i++) {
 		fixture_start(f, "orders", 100 * (i + 1), &b[i]);
@@ -224,11 +220,6 @@ snapshots_next__oldest_first_and_by_date(void **state)
 	assert_err(snapshots_at(f->c, b[0].table.id, 201, &s, &f->e), ERR_ABSENT, NULL);
 	assert_err(snapshots_newest_date(f->c, &date, &f->e), ERR_OK, &f->e);
 	assert_int_equal(date, 1002);
-	assert_err(snapshots_shards_most(f->c, b[0].table.id, &n, &f->e), ERR_OK, &f->e);
-	assert_int_equal(n, 1);
-	fixture_sql(f, "catalog.db", "UPDATE snapshots SET shards = 5 WHERE date = 200");
-	assert_err(snapshots_shards_most(f->c, b[0].table.id, &n, &f->e), ERR_OK, &f->e);
-	assert_int_equal(n, 5);
 }
 
 static void

@@ -208,7 +208,6 @@ read_snapshots(struct catalog *c, int64_t table)
 	struct buf text = {0};
 	uint64_t n;
 
-	answered(snapshots_shards_most(c, table, &n, NULL));
 	answered(versions_count(c, table, &n, NULL));
 	answered(snapshots_latest(c, table, &same, NULL));
 	for (int i = 0, id = 0; i < STEPS; i++) {
