@@ -372,11 +372,14 @@ db_synchronous(struct db *db, bool full, struct err *e)
 int
 db_begin(struct db *db, bool durable, struct err *e)
 {
-	int rc;
+	int rc = ERR_OK;
 
 	if (db_in_transaction(db))
 		return err_set(e, ERR_BUG, "%s: already in a transaction", db->path);
-	rc = db_synchronous(db, durable || db->schema->durable, e);
+	if (db->failed)
+		rc = db_renew(db, e);
+	if (rc == ERR_OK)
+		rc = db_synchronous(db, durable || db->schema->durable, e);
 	return rc == ERR_OK ? db_run(db_query(db, BEGIN_SQL), NULL, e) : rc;
 }
 
@@ -461,6 +464,16 @@ db_moved(struct db *db, bool *out, struct err *e)
 	return ERR_OK;
 }
 
+/* The write-ahead log, as SQLite has it open once the database has been read; NULL: not. */
+static sqlite3_file *
+db_log(const struct db *db)
+{
+	sqlite3_file *wal = NULL;
+	int rc = sqlite3_file_control(db->sqlite, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
+
+	return rc == SQLITE_OK && wal != NULL && wal->pMethods != NULL ? wal : NULL;
+}
+
 /*
  * Syncing the write-ahead log is all that makes a commit under FULL different from one under
  * NORMAL. The log is one file that grows in commit order, so this sync also takes along all commits
@@ -471,12 +484,53 @@ db_moved(struct db *db, bool *out, struct err *e)
 int
 db_sync(struct db *db, struct err *e)
 {
-	sqlite3_file *wal = NULL;
-	int rc = sqlite3_file_control(db->sqlite, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
+	sqlite3_file *wal = db_log(db);
+	int rc = wal != NULL ? wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL) : SQLITE_OK;
 
-	if (rc == SQLITE_OK && wal != NULL && wal->pMethods != NULL)
-		rc = wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL);
 	db_note(db, rc);
+	return rc == SQLITE_OK ? ERR_OK : db_fail(db, rc, e);
+}
+
+/* Write every byte of ${wal} again and sync it; SQLite's answer. */
+static int
+db_rewrite(sqlite3_file *wal)
+{
+	uint8_t part[16384];
+	sqlite3_int64 size = 0;
+	int rc = wal->pMethods->xFileSize(wal, &size);
+
+	for (sqlite3_int64 off = 0; off < size && rc == SQLITE_OK; off += (int)sizeof(part)) {
+		sqlite3_int64 left = size - off;
+		int n = left < (int)sizeof(part) ? (int)left : (int)sizeof(part);
+		rc = wal->pMethods->xRead(wal, part, n, off);
+		if (rc == SQLITE_OK)
+			rc = wal->pMethods->xWrite(wal, part, n, off);
+	}
+	return rc == SQLITE_OK ? wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL) : rc;
+}
+
+/*
+ * A page whose way to the disk has failed can be read as if nothing had happened, and no later sync
+ * says a word of it (fsync(2)): only writing it again does. What is in the log changes while its
+ * write lock is held by nobody but the holder.
+ */
+int
+db_renew(struct db *db, struct err *e)
+{
+	sqlite3_file *wal = db_log(db);
+	sqlite3_int64 size = 0;
+	int rc = wal != NULL ? wal->pMethods->xFileSize(wal, &size) : SQLITE_OK;
+
+	if (rc != SQLITE_OK)
+		return db_fail(db, rc, e);
+	if (size == 0)
+		return ERR_OK;
+	rc = db_run(db_query(db, BEGIN_SQL), NULL, e);
+	if (rc != ERR_OK)
+		return rc;
+	rc = db_rewrite(wal);
+	db_rollback(db);
+	db->failed = rc != SQLITE_OK;
 	return rc == SQLITE_OK ? ERR_OK : db_fail(db, rc, e);
 }
 

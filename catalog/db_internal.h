@@ -30,6 +30,13 @@ int db_exec(struct db *db, const char *sql, struct err *e);
 int db_number(struct db *db, const char *sql, int64_t *out, struct err *e);
 
 /*
+ * db_renew(db, e):
+ * Bring the whole log to disk, also what an earlier sync, of this process or of another, has failed
+ * to. To be called outside of transactions. Return ERR_OK or a failure.
+ */
+int db_renew(struct db *db, struct err *e);
+
+/*
  * db_prepare_ends(db, e):
  * Prepare the statements that end a transaction ahead: when memory has run out it must still be
  * possible to roll back.

@@ -316,6 +316,9 @@ db_open(
 		rc = db_identify(db, e);
 	if (rc == ERR_OK && writable)
 		rc = db_use_wal(db, e);
+	/* A log that is there was left by a process that was killed or failed, or is another's. */
+	if (rc == ERR_OK && writable)
+		rc = db_renew(db, e);
 	if (rc != ERR_OK) {
 		db_close(db);
 		return rc;

@@ -1,6 +1,7 @@
 /*
  * Tests of catalog/db.c and db_open.c: opening, SQLite's answers as codes, what is synced when.
- * statvfs, fsync and fdatasync are replaced by ones of this file, also for the SQLite library.
+ * statvfs, pwrite64, fsync and fdatasync are replaced by ones of this file, also for the SQLite
+ * library.
  */
 #include "tests/support/test.h"
 
@@ -20,6 +21,7 @@
 static bool read_only_fs; /* statvfs says that the file system is read-only */
 static unsigned syncs;    /* calls of fsync and fdatasync */
 static bool sync_fails;   /* they fail */
+static uint64_t written;  /* bytes, by pwrite64 */
 
 int
 statvfs(const char *path, struct statvfs *out)
@@ -28,6 +30,13 @@ statvfs(const char *path, struct statvfs *out)
 	memset(out, 0, sizeof(*out));
 	out->f_flag = read_only_fs ? ST_RDONLY : 0;
 	return 0;
+}
+
+ssize_t
+pwrite64(int fd, const void *data, size_t len, off_t off)
+{
+	written += len;
+	return syscall(SYS_pwrite64, fd, data, len, off);
 }
 
 static int
@@ -674,7 +683,28 @@ db_commit__a_failed_sync_is_a_failed_commit(void **state)
 	assert_true(db_int(q, 0, 1, 1, &id));
 	assert_err(db_step(q, &p->e), ERR_END, &p->e);
 	db_reset(q);
-	assert_int_equal(syncs_of(p, 2, true, false), 1);
+	/* The log is brought to disk again before anything is put behind it, but once. */
+	assert_int_equal(syncs_of(p, 2, true, false), 2);
+	assert_int_equal(syncs_of(p, 3, true, false), 1);
+}
+
+static void
+db_begin__not_before_the_log_is_on_disk(void **state)
+{
+	struct place *p = *state;
+
+	open_again(p, &OLD, true);
+	syncs_of(p, 1, false, false);
+	sync_fails = true;
+	assert_err(db_sync(p->db, &p->e), ERR_IO, &p->e);
+	assert_err(db_begin(p->db, false, &p->e), ERR_IO, &p->e);
+	assert_false(db_in_transaction(p->db));
+	sync_fails = false;
+	syncs_of(p, 2, false, false);
+	/* It is whole again, so it is merged. */
+	db_close(p->db);
+	p->db = NULL;
+	assert_false(exists(p, "-wal"));
 }
 
 /* What the sync was to bring to disk may be lost from there: it is not merged by the one who knows.
@@ -697,6 +727,50 @@ db_close__leaves_the_log_after_a_failed_sync(void **state)
 	open_again(p, &OLD, true);
 	assert_err(db_step(db_query(p->db, SELECT_SQL), &p->e), ERR_OK, &p->e);
 	db_reset(db_query(p->db, SELECT_SQL));
+}
+
+/* The bytes of the log; to be freed. */
+static struct buf
+log_of(const struct place *p)
+{
+	char path[600];
+	struct buf out = {0};
+
+	snprintf(path, sizeof(path), "%s-wal", p->path);
+	test_read_file(path, &out);
+	return out;
+}
+
+/* Nobody but the one whose sync failed knows of it: a log that is found is written again. */
+static void
+db_open__brings_the_log_to_disk(void **state)
+{
+	struct place *p = *state;
+	struct buf before, after;
+
+	open_again(p, &OLD, true);
+	for (int id = 1; id <= 9; id++)
+		syncs_of(p, id, false, false);
+	sync_fails = true;
+	assert_err(db_sync(p->db, &p->e), ERR_IO, &p->e);
+	db_close(p->db);
+	p->db = NULL;
+	before = log_of(p);
+	assert_true(before.len > 16384);
+	assert_err(db_open(p->path, &OLD, true, &p->db, &p->e), ERR_IO, &p->e);
+	sync_fails = false;
+	syncs = 0;
+	written = 0;
+	open_again(p, &OLD, true);
+	after = log_of(p);
+	/* The shared memory that goes with it gets a byte for each of its pages. */
+	assert_in_range(written, before.len, before.len + 8);
+	/* The log and, as it was opened anew, its directory. */
+	assert_int_equal(syncs, 2);
+	assert_int_equal(after.len, before.len);
+	assert_memory_equal(after.data, before.data, before.len);
+	buf_finish(&before);
+	buf_finish(&after);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -730,7 +804,9 @@ main(void)
 	    TEST(db_commit__a_failed_one_is_over),
 	    TEST(db_commit__syncs_what_it_promises),
 	    TEST(db_commit__a_failed_sync_is_a_failed_commit),
+	    TEST(db_begin__not_before_the_log_is_on_disk),
 	    TEST(db_close__leaves_the_log_after_a_failed_sync),
+	    TEST(db_open__brings_the_log_to_disk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL) != 0;
