@@ -464,14 +464,18 @@ db_moved(struct db *db, bool *out, struct err *e)
 	return ERR_OK;
 }
 
-/* The write-ahead log, as SQLite has it open once the database has been read; NULL: not. */
-static sqlite3_file *
-db_log(const struct db *db)
+/*
+ * The write-ahead log, as SQLite has it open once the database has been read; NULL: there is none.
+ * Return SQLite's answer.
+ */
+static int
+db_log(const struct db *db, sqlite3_file **out)
 {
 	sqlite3_file *wal = NULL;
 	int rc = sqlite3_file_control(db->sqlite, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
 
-	return rc == SQLITE_OK && wal != NULL && wal->pMethods != NULL ? wal : NULL;
+	*out = rc == SQLITE_OK && wal != NULL && wal->pMethods != NULL ? wal : NULL;
+	return rc;
 }
 
 /*
@@ -484,9 +488,11 @@ db_log(const struct db *db)
 int
 db_sync(struct db *db, struct err *e)
 {
-	sqlite3_file *wal = db_log(db);
-	int rc = wal != NULL ? wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL) : SQLITE_OK;
+	sqlite3_file *wal;
+	int rc = db_log(db, &wal);
 
+	if (wal != NULL)
+		rc = wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL);
 	db_note(db, rc);
 	return rc == SQLITE_OK ? ERR_OK : db_fail(db, rc, e);
 }
@@ -511,16 +517,18 @@ db_rewrite(sqlite3_file *wal)
 
 /*
  * A page whose way to the disk has failed can be read as if nothing had happened, and no later sync
- * says a word of it (fsync(2)): only writing it again does. What is in the log changes while its
- * write lock is held by nobody but the holder.
+ * says a word of it (fsync(2)): it has to be written again. While the write lock is held nobody
+ * else changes the log.
  */
 int
 db_renew(struct db *db, struct err *e)
 {
-	sqlite3_file *wal = db_log(db);
+	sqlite3_file *wal;
 	sqlite3_int64 size = 0;
-	int rc = wal != NULL ? wal->pMethods->xFileSize(wal, &size) : SQLITE_OK;
+	int rc = db_log(db, &wal);
 
+	if (wal != NULL)
+		rc = wal->pMethods->xFileSize(wal, &size);
 	if (rc != SQLITE_OK)
 		return db_fail(db, rc, e);
 	if (size == 0)

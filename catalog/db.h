@@ -57,9 +57,10 @@ int db_create(const char *path, const struct db_schema *schema, struct err *e);
 
 /*
  * db_open(path, schema, writable, out, e):
- * Open a database of that kind and, when it is ${writable}, bring an older schema up to date. One
- * that is not can be read while others write, and where nobody can write (a read-only file system,
- * a directory that is nobody's to write to). Return ERR_OK and set
+ * Open a database of that kind and, when it is ${writable}, bring the log that is found there to
+ * disk, whoever has left it, and an older schema up to date. One that is not can be read while
+ * others write, and where nobody can write (a read-only file system, a directory that is nobody's
+ * to write to). Return ERR_OK and set
  * ${out}, to be closed with db_close; ERR_ABSENT when the file is missing; ERR_CORRUPT when it is
  * damaged or of another kind; ERR_VERSION when its schema is newer, or older and not ${writable};
  * ERR_READONLY when ${writable} and it cannot be written; ERR_DENIED when this process may not,
@@ -87,7 +88,8 @@ void db_close(struct db *db);
 /*
  * db_begin(db, durable, e):
  * Begin a write transaction, waiting for other writers. Its commit will be on disk when it returns,
- * together with all commits before it, if ${durable} (or the schema) says so.
+ * together with all commits before it, if ${durable} (or the schema) says so. After a failed write
+ * or sync the log is brought to disk first. Return ERR_OK or a failure: then there is none.
  */
 int db_begin(struct db *db, bool durable, struct err *e);
 

@@ -12,7 +12,7 @@ struct db {
 	const struct db_schema *schema;            /* what it is */
 	bool writable;                             /* opened for writing */
 	bool full;                                 /* synchronous is FULL now, else NORMAL */
-	bool failed;                               /* a write or a sync has failed (db_merge) */
+	bool failed;                               /* a write or a sync has failed since db_renew */
 	struct db_query statements[DB_STATEMENTS]; /* by the address of their SQL */
 	struct db_query spare;                     /* stands for a statement that found no slot */
 };

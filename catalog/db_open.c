@@ -136,7 +136,7 @@ db_connect(struct db *db, struct err *e)
  * Merge the log into the file. When a sync has failed, what it was to bring to disk may be lost,
  * and the next sync says nothing of it: parts of the log would be gone that the file was made from,
  * and after a loss of power the rest would be laid over it. So a connection that has seen a failure
- * leaves the log as it is. Return SQLite's answer.
+ * leaves the log as it is until it has written it again (db_renew). Return SQLite's answer.
  */
 static int
 db_merge(struct db *db, int mode)
@@ -234,9 +234,9 @@ db_migrate(struct db *db, struct err *e)
 	return rc;
 }
 
-/* Look whether it is ours and of a version that can be used. */
+/* Look whether it is ours and of a version that can be used, maybe ${older} than ours. */
 static int
-db_identify(struct db *db, struct err *e)
+db_identify(struct db *db, bool *older, struct err *e)
 {
 	const struct db_schema *schema = db->schema;
 	int64_t id, version;
@@ -250,14 +250,13 @@ db_identify(struct db *db, struct err *e)
 		return err_set(e, ERR_CORRUPT, "%s is not a thinkback %s", db->path, schema->what);
 	if (version > schema->version)
 		return db_newer(db, version, e);
-	if (version == schema->version)
-		return ERR_OK;
-	if (!db->writable)
+	*older = version < schema->version;
+	if (*older && !db->writable)
 		return err_set(e, ERR_VERSION,
 		    "%s has the older schema version %lld; a command that writes to the repository "
 		    "(thinkback snapshot) brings it up to %lld",
 		    db->path, (long long)version, (long long)schema->version);
-	return db_migrate(db, e);
+	return ERR_OK;
 }
 
 /* The log is what lets readers and the writer not wait for each other: nothing else will do. */
@@ -303,6 +302,7 @@ db_open(
     const char *path, const struct db_schema *schema, bool writable, struct db **out, struct err *e)
 {
 	struct db *db;
+	bool older = false;
 	int rc = db_allocate(path, schema, writable, &db, e);
 
 	if (rc != ERR_OK)
@@ -313,12 +313,14 @@ db_open(
 	if (rc == ERR_OK)
 		rc = db_prepare_ends(db, e);
 	if (rc == ERR_OK)
-		rc = db_identify(db, e);
-	if (rc == ERR_OK && writable)
-		rc = db_use_wal(db, e);
+		rc = db_identify(db, &older, e);
 	/* A log that is there was left by a process that was killed or failed, or is another's. */
 	if (rc == ERR_OK && writable)
 		rc = db_renew(db, e);
+	if (rc == ERR_OK && older)
+		rc = db_migrate(db, e);
+	if (rc == ERR_OK && writable)
+		rc = db_use_wal(db, e);
 	if (rc != ERR_OK) {
 		db_close(db);
 		return rc;

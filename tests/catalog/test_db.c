@@ -688,15 +688,23 @@ db_commit__a_failed_sync_is_a_failed_commit(void **state)
 	assert_int_equal(syncs_of(p, 3, true, false), 1);
 }
 
+/* Commit so many rows, and fail to sync them; from then on every sync fails. */
+static void
+unsynced(struct place *p, int rows)
+{
+	open_again(p, &OLD, true);
+	for (int id = 1; id <= rows; id++)
+		syncs_of(p, id, false, false);
+	sync_fails = true;
+	assert_err(db_sync(p->db, &p->e), ERR_IO, &p->e);
+}
+
 static void
 db_begin__not_before_the_log_is_on_disk(void **state)
 {
 	struct place *p = *state;
 
-	open_again(p, &OLD, true);
-	syncs_of(p, 1, false, false);
-	sync_fails = true;
-	assert_err(db_sync(p->db, &p->e), ERR_IO, &p->e);
+	unsynced(p, 1);
 	assert_err(db_begin(p->db, false, &p->e), ERR_IO, &p->e);
 	assert_false(db_in_transaction(p->db));
 	sync_fails = false;
@@ -714,10 +722,7 @@ db_close__leaves_the_log_after_a_failed_sync(void **state)
 {
 	struct place *p = *state;
 
-	open_again(p, &OLD, true);
-	syncs_of(p, 1, false, false);
-	sync_fails = true;
-	assert_err(db_sync(p->db, &p->e), ERR_IO, &p->e);
+	unsynced(p, 1);
 	sync_fails = false;
 	syncs = 0;
 	db_close(p->db);
@@ -748,11 +753,7 @@ db_open__brings_the_log_to_disk(void **state)
 	struct place *p = *state;
 	struct buf before, after;
 
-	open_again(p, &OLD, true);
-	for (int id = 1; id <= 9; id++)
-		syncs_of(p, id, false, false);
-	sync_fails = true;
-	assert_err(db_sync(p->db, &p->e), ERR_IO, &p->e);
+	unsynced(p, 9);
 	db_close(p->db);
 	p->db = NULL;
 	before = log_of(p);

@@ -210,11 +210,14 @@ lost_only() {
 	[ "$1" -eq 1 ] && [ -s "$slot/err" ] && ! grep -qv ' is lost from ' "$slot/err"
 }
 
+# Nobody waits for leases and for second tries here.
+# shellcheck disable=SC2034 # also for the scenarios
+at_once='UPDATE restores SET not_before = 0, lease_until = min(lease_until, 1)'
+
 # again STATE: the command is run once more, and comes to its end.
 again() {
 	local state=$1 status=0
-	# Nobody waits for leases and for second tries here.
-	sqlite3 "$1/repo/queue.db" "UPDATE restores SET not_before = 0, lease_until = min(lease_until, 1)"
+	sqlite3 "$1/repo/queue.db" "$at_once"
 	eval "in_state \"\$state\" $command" >"$slot/out" 2>"$slot/err" || status=$?
 	[ "$status" -eq 0 ] || lost_only "$status" || broken "run again, it fails: $(cat "$slot/err")"
 	finished "$1"

@@ -26,50 +26,56 @@ lost() {
 	whole "$state"
 }
 
+# failing EIO N: run the command, whose call N fails; what it and others change goes to $slot/log.
+failing() {
+	fresh
+	rm -f "$slot/log"
+	shimmed "$state" CRASH_LOG="$slot/log" CRASH_HOW="$1" CRASH_AT="$2" || true
+}
+
+# calls: how many are in that log.
+calls() {
+	"$BUILD/tests/crash/replay" list "$slot/log" | wc -l
+}
+
+# lost_at N: the state when the power is cut at call N of that log.
+lost_at() {
+	point="$name, sync $failed failed, power cut at call $1"
+	cut_power "$slot/log" "$1" lost 0
+	kept "$state"
+}
+
 # unsynced EIO N: call N, a sync, fails; the power does so at the end of the command, and before.
 unsynced() {
-	local calls n
+	local end n failed=$2
 	# SQLite does not look whether the directory could be synced that its log is new in. When the log
 	# is lost with its name, packs are left that nobody knows.
 	local strays=
 	[ "$(sed -n "$2p" "$reference/calls")" != "$2 sync repo" ] || strays=1
-	fresh
-	rm -f "$slot/log"
-	shimmed "$state" CRASH_LOG="$slot/log" CRASH_HOW="$1" CRASH_AT="$2" || true
-	calls=$("$BUILD/tests/crash/replay" list "$slot/log" | wc -l)
-	for n in "$calls" $((($2 + calls) / 2)); do
-		point="$name, sync $2 failed, power cut at call $n"
-		cut_power "$slot/log" "$n" lost 0
-		kept "$state"
+	failing "$@"
+	end=$(calls)
+	for n in "$end" $((($2 + end) / 2)); do
+		lost_at "$n"
 		again "$state"
 		whole "$state"
 	done
 }
 
-# logged COMMAND...: run it with what it changes in the log.
-logged() {
-	env LD_PRELOAD="$shim" CRASH_BELOW="$state" CRASH_LOG="$slot/log" "$@"
-}
-
 # resumed EIO N: call N, a sync, fails, and the power does so while the command is run again, or behind.
 resumed() {
-	local from to n
-	fresh
-	rm -f "$slot/log"
-	shimmed "$state" CRASH_LOG="$slot/log" CRASH_HOW="$1" CRASH_AT="$2" || true
-	# Nobody waits for leases and for second tries here; nor does this bring to disk what was lost.
-	logged sqlite3 -cmd '.dbconfig no_ckpt_on_close on' "$state/repo/queue.db" \
-		"UPDATE restores SET not_before = 0, lease_until = min(lease_until, 1)" >"$slot/sqlite3"
-	from=$("$BUILD/tests/crash/replay" list "$slot/log" | wc -l)
-	mv "$slot/fired" "$slot/failed"
+	local start end n failed=$2
+	failing "$@"
+	mv "$slot/fired" "$slot/hit"
+	# Nor is what was lost brought to disk by this.
+	env LD_PRELOAD="$shim" CRASH_BELOW="$state" CRASH_LOG="$slot/log" \
+		sqlite3 -cmd '.dbconfig no_ckpt_on_close on' "$state/repo/queue.db" "$at_once" >"$slot/sqlite3"
+	start=$(calls)
 	shimmed "$state" CRASH_LOG="$slot/log" || broken "run again, it fails: $(cat "$slot/err")"
-	mv "$slot/failed" "$slot/fired"
-	to=$("$BUILD/tests/crash/replay" list "$slot/log" | wc -l)
-	for n in "$to" $(((from + to) / 2)); do
-		point="$name, sync $2 failed, run again, power cut at call $n of $from to $to"
-		cut_power "$slot/log" "$n" lost 0
-		kept "$state"
-		[ "$n" -lt "$to" ] || finished "$state"
+	end=$(calls)
+	mv "$slot/hit" "$slot/fired"
+	for n in "$end" $(((start + end) / 2)); do
+		lost_at "$n"
+		[ "$n" -lt "$end" ] || finished "$state"
 		again "$state"
 		whole "$state"
 	done
@@ -87,13 +93,12 @@ for line in "${commands[@]}"; do
 	done
 	# shellcheck disable=SC2034 # shared out
 	mapfile -t all < <(points 1 sync)
-	share all EIO ENOSPC again rest rest rest
-	for how in EIO ENOSPC again; do
+	share all EIO ENOSPC rest
+	for how in EIO ENOSPC; do
 		declare -n mine=share_$how
-		[ "${#mine[@]}" -gt 0 ] || continue
-		case $how in
-		again) sweep resumed EIO "${mine[@]}" ;;
-		*) sweep unsynced "$how" "${mine[@]}" ;;
-		esac
+		[ "${#mine[@]}" -eq 0 ] || sweep unsynced "$how" "${mine[@]}"
 	done
+	share all again rest rest rest rest rest
+	declare -n mine=share_again
+	[ "${#mine[@]}" -eq 0 ] || sweep resumed EIO "${mine[@]}"
 done
