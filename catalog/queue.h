@@ -173,9 +173,10 @@ int queue_error(struct queue *q, int64_t id, struct buf *out, struct err *e);
 /*
  * queue_claim(q, owner, now, lease, out, room, got, e):
  * Take the oldest restore that is pending (and not before its time) or whose lease has run out, and
- * up to ${room} - 1 more of the same table, oldest first; mark them running by ${owner} until
- * ${now}
- * + ${lease} ms. Sets ${got}, 0 when there is nothing to do.
+ * up to ${room} - 1 of the same table that follow it, oldest first; mark them running by ${owner}
+ * until ${now} + ${lease} ms. Restores of one table are taken in the order of their numbers: one
+ * that is put off, or that another worker has, holds up all that are newer. Sets ${got}, 0 when
+ * there is nothing to do.
  */
 int queue_claim(struct queue *q, const char *owner, int64_t now, int64_t lease,
     struct queue_restore *out, size_t room, size_t *got, struct err *e);
@@ -195,21 +196,14 @@ int queue_give_back(struct queue *q, int64_t id, const char *owner, const char *
     int64_t not_before, struct err *e);
 
 /*
- * queue_retry(q, id, now, e), queue_cancel(q, id, now, e):
- * A user's wish. Retry: failed or cancelled -> pending; one that was refused when it was copied in
- * (documents is 0) cannot succeed and is ERR_WRONG_STATE. Cancel: pending -> cancelled, or failed
- * -> cancelled. Return ERR_OK, ERR_ABSENT (text set), ERR_WRONG_STATE (text says why), or a
- * failure.
+ * queue_retry(q, id, policy, now, e), queue_cancel(q, id, now, e):
+ * A user's wish. Retry: failed or cancelled -> pending, with another policy unless that is
+ * QUEUE_POLICY_NONE; one that was refused when it was copied in (documents is 0) cannot succeed and
+ * is ERR_WRONG_STATE. Cancel: pending -> cancelled, or failed -> cancelled. Return ERR_OK,
+ * ERR_ABSENT (text set), ERR_WRONG_STATE (text says why), or a failure.
  */
-int queue_retry(struct queue *q, int64_t id, int64_t now, struct err *e);
+int queue_retry(struct queue *q, int64_t id, enum queue_policy policy, int64_t now, struct err *e);
 int queue_cancel(struct queue *q, int64_t id, int64_t now, struct err *e);
-
-/*
- * queue_set_policy(q, id, policy, e):
- * Change what a restore that is not running does with documents that are there. Return as
- * queue_cancel.
- */
-int queue_set_policy(struct queue *q, int64_t id, enum queue_policy policy, struct err *e);
 
 /* ---- queue_forget.c: restores that are over ---- */
 

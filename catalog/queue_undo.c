@@ -11,10 +11,15 @@
 
 #define QUEUE_DOCUMENT_MAX 536870912u /* bytes of the longest document that is read back */
 
-static const char REMEMBER_SQL[] =
-    "INSERT OR REPLACE INTO replaced (restore_id, key, written, document) VALUES (?1, ?2, ?3, ?4)";
-static const char REMEMBER_NONE_SQL[] = "INSERT OR REPLACE INTO replaced (restore_id, key, written,"
-					" document) VALUES (?1, ?2, ?3, NULL)";
+/* No INSERT OR REPLACE: SQLite would keep what goes in a temporary file, if it is long, and a
+ * confined worker can make none. */
+#define REMEMBER(document)                                                                         \
+	"INSERT INTO replaced (restore_id, key, written, document)"                                \
+	" VALUES (?1, ?2, ?3, " document ") ON CONFLICT (restore_id, key)"                         \
+	" DO UPDATE SET written = excluded.written, document = excluded.document"
+
+static const char REMEMBER_SQL[] = REMEMBER("?4");
+static const char REMEMBER_NONE_SQL[] = REMEMBER("NULL");
 static const char TARGET_SQL[] = "UPDATE restores SET target = ?2, undone = 0 WHERE id = ?1";
 static const char RECALL_SQL[] = "SELECT written FROM replaced WHERE restore_id = ?1 AND key = ?2";
 static const char REWRITE_SQL[] =
@@ -23,8 +28,6 @@ static const char REPLACED_SQL[] =
     "SELECT key, written, document IS NOT NULL, document FROM replaced WHERE restore_id = ?1"
     " AND key > ?2 ORDER BY key LIMIT 1";
 static const char UNDONE_SQL[] = "UPDATE restores SET undone = ?2 WHERE id = ?1";
-static const char POLICY_SQL[] =
-    "UPDATE restores SET policy = ?2 WHERE id = ?1 AND state <> 'running'";
 
 /* ---- writing down ---- */
 
@@ -101,27 +104,6 @@ queue_undone(struct queue *queue, int64_t id, int64_t now, struct err *e)
 		    "been put back",
 		    id);
 	return rc;
-}
-
-int
-queue_set_policy(struct queue *queue, int64_t id, enum queue_policy policy, struct err *e)
-{
-	struct db_query *q = db_query(queue->db, POLICY_SQL);
-	struct queue_restore r;
-	int64_t changes = 0;
-	int rc;
-
-	db_bind_int(q, 1, id);
-	db_bind_text(q, 2, queue_policy_name(policy));
-	rc = db_run(q, &changes, e);
-	if (rc != ERR_OK || changes > 0)
-		return rc;
-	rc = queue_get(queue, id, &r, e);
-	if (rc == ERR_ABSENT)
-		return err_set(e, ERR_ABSENT, "there is no restore %" PRId64, id);
-	return rc != ERR_OK
-		   ? rc
-		   : err_set(e, ERR_WRONG_STATE, "restore %" PRId64 " is being carried out", id);
 }
 
 /* ---- looking ---- */

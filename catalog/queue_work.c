@@ -12,17 +12,41 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What a worker may take at ?1: pending and not put off, or running with its lease run out. */
-#define CLAIMABLE(conditions)                                                                      \
-	QUEUE_RESTORE_FROM                                                                         \
-	" WHERE id = (SELECT min(id) FROM"                                                         \
-	" (SELECT (SELECT r.id FROM restores r WHERE r.state = 'pending'"                          \
-	"   AND r.not_before <= ?1" conditions " ORDER BY r.id LIMIT 1) AS id"                     \
-	"  UNION ALL SELECT (SELECT r.id FROM restores r WHERE r.state = 'running'"                \
-	"   AND r.lease_until <= ?1" conditions " ORDER BY r.id LIMIT 1)))"
+/* The oldest restore of the table of ${of} that waits or runs, with a number over ${after}. */
+#define OLDEST_IN(state, of, after)                                                                \
+	"(SELECT o.id FROM restores o WHERE o.database_name = " of ".database_name"                \
+	" AND o.table_name = " of ".table_name AND o.state = '" state "' AND o.id > " after        \
+	" ORDER BY o.id LIMIT 1)"
+#define OLDEST(of, after)                                                                          \
+	"(SELECT min(id) FROM (SELECT " OLDEST_IN(                                                 \
+	    "pending", of, after) " AS id"                                                         \
+				  " UNION ALL SELECT " OLDEST_IN("running", of, after) "))"
+/* Row r may be taken at ?1: pending and not put off, or running with its lease run out. */
+#define READY                                                                                      \
+	" ((r.state = 'pending' AND r.not_before <= ?1)"                                           \
+	" OR (r.state = 'running' AND r.lease_until <= ?1))"
 
-static const char CLAIMABLE_SQL[] = CLAIMABLE("");
-static const char CLAIMABLE_NEXT_SQL[] = CLAIMABLE(" AND r.id > ?2" QUEUE_OF_TABLE);
+/*
+ * Of each table only the oldest that is open may be taken, so that none is overtaken by a newer one
+ * while it is put off or another worker has it: the last one copied in must win. One row of each
+ * table stands for it, found by stepping through the index, so that it does not matter how many
+ * wait. (UNION: a damaged index cannot lead in a circle.)
+ */
+static const char CLAIMABLE_SQL[] =
+    "WITH RECURSIVE one_each (id) AS ("
+    " SELECT (SELECT id FROM restores ORDER BY database_name, table_name LIMIT 1)"
+    " UNION SELECT coalesce("
+    "   (SELECT n.id FROM restores n WHERE n.database_name = t.database_name"
+    "    AND n.table_name > t.table_name ORDER BY n.table_name LIMIT 1),"
+    "   (SELECT n.id FROM restores n WHERE n.database_name > t.database_name"
+    "    ORDER BY n.database_name, n.table_name LIMIT 1))"
+    "  FROM one_each JOIN restores t ON t.id = one_each.id)" QUEUE_RESTORE_FROM
+    " WHERE id = (SELECT min(r.id) FROM one_each JOIN restores t ON t.id = one_each.id"
+    "  JOIN restores r ON r.id = " OLDEST("t", "0") " WHERE" READY ")";
+/* The next one of the table of ?2, which has been taken with all before it. */
+static const char CLAIMABLE_NEXT_SQL[] =
+    QUEUE_RESTORE_FROM " WHERE id = (SELECT r.id FROM restores t JOIN restores r ON r.id = " OLDEST(
+	"t", "?2") "  WHERE t.id = ?2 AND" READY ")";
 static const char CLAIM_SQL[] =
     "UPDATE restores SET state = 'running', owner = ?2, lease_until = ?3, updated = ?4,"
     " attempts = attempts + 1 WHERE id = ?1";
@@ -33,8 +57,8 @@ static const char REPORT_SQL[] =
     " lease_until = 0 WHERE id = ?1 AND state = 'running' AND owner = ?2";
 static const char WISH_SQL[] =
     "UPDATE restores SET state = ?2, updated = ?3, not_before = 0, lease_until = 0,"
-    " error = CASE WHEN ?2 = 'pending' THEN '' ELSE error END"
-    " WHERE id = ?1 AND state = ?4";
+    " error = CASE WHEN ?2 = 'pending' THEN '' ELSE error END,"
+    " policy = CASE WHEN ?5 = '' THEN policy ELSE ?5 END WHERE id = ?1 AND state = ?4";
 
 /* ---- workers ---- */
 
@@ -44,7 +68,7 @@ queue_later(int64_t now, int64_t ms)
 	return ms > 0 && now > INT64_MAX - ms ? INT64_MAX : now + ms;
 }
 
-/* The oldest that may be taken; behind ${last}, and of its table, unless that is NULL. */
+/* The oldest that may be taken; the one behind ${last} in its table, unless that is NULL. */
 static int
 queue_claimable(struct queue *queue, int64_t now, const struct queue_restore *last,
     struct queue_restore *out, struct err *e)
@@ -52,11 +76,8 @@ queue_claimable(struct queue *queue, int64_t now, const struct queue_restore *la
 	struct db_query *q = db_query(queue->db, last != NULL ? CLAIMABLE_NEXT_SQL : CLAIMABLE_SQL);
 
 	db_bind_int(q, 1, now);
-	if (last != NULL) {
+	if (last != NULL)
 		db_bind_int(q, 2, last->id);
-		db_bind_text(q, 3, last->database);
-		db_bind_text(q, 4, last->table);
-	}
 	return queue_restore_read(q, ERR_END, last != NULL ? last->id : 0, out, e);
 }
 
@@ -216,7 +237,8 @@ queue_may(const struct queue_restore *r, enum queue_state to, struct err *e)
 }
 
 static int
-queue_wish_inside(struct queue *queue, int64_t id, enum queue_state to, int64_t now, struct err *e)
+queue_wish_inside(struct queue *queue, int64_t id, enum queue_state to, enum queue_policy policy,
+    int64_t now, struct err *e)
 {
 	struct queue_restore r;
 	struct db_query *q;
@@ -233,17 +255,19 @@ queue_wish_inside(struct queue *queue, int64_t id, enum queue_state to, int64_t 
 	db_bind_text(q, 2, queue_state_name(to));
 	db_bind_int(q, 3, now);
 	db_bind_text(q, 4, queue_state_name(r.state));
+	db_bind_text(q, 5, queue_policy_name(policy));
 	return db_run(q, NULL, e);
 }
 
 static int
-queue_wish(struct queue *q, int64_t id, enum queue_state to, int64_t now, struct err *e)
+queue_wish(struct queue *q, int64_t id, enum queue_state to, enum queue_policy policy, int64_t now,
+    struct err *e)
 {
 	int rc = db_begin(q->db, true, e);
 
 	if (rc != ERR_OK)
 		return rc;
-	rc = queue_wish_inside(q, id, to, now, e);
+	rc = queue_wish_inside(q, id, to, policy, now, e);
 	if (rc == ERR_OK)
 		rc = db_commit(q->db, e);
 	if (rc != ERR_OK)
@@ -252,13 +276,13 @@ queue_wish(struct queue *q, int64_t id, enum queue_state to, int64_t now, struct
 }
 
 int
-queue_retry(struct queue *q, int64_t id, int64_t now, struct err *e)
+queue_retry(struct queue *q, int64_t id, enum queue_policy policy, int64_t now, struct err *e)
 {
-	return queue_wish(q, id, QUEUE_PENDING, now, e);
+	return queue_wish(q, id, QUEUE_PENDING, policy, now, e);
 }
 
 int
 queue_cancel(struct queue *q, int64_t id, int64_t now, struct err *e)
 {
-	return queue_wish(q, id, QUEUE_CANCELLED, now, e);
+	return queue_wish(q, id, QUEUE_CANCELLED, QUEUE_POLICY_NONE, now, e);
 }

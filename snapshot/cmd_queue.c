@@ -141,11 +141,10 @@ static int
 cmd_queue_change(struct cmd_queue_call *c, int64_t id, struct err *e)
 {
 	struct queue_restore r;
-	int rc = c->action == CMD_QUEUE_RETRY ? queue_retry(c->queue, id, date_now(), e)
-					      : queue_cancel(c->queue, id, date_now(), e);
+	int rc = c->action == CMD_QUEUE_RETRY
+		     ? queue_retry(c->queue, id, c->conflict, date_now(), e)
+		     : queue_cancel(c->queue, id, date_now(), e);
 
-	if (rc == ERR_OK && c->conflict != QUEUE_POLICY_NONE)
-		rc = queue_set_policy(c->queue, id, c->conflict, e);
 	if (rc != ERR_OK)
 		return rc;
 	if (c->env->json)

@@ -277,7 +277,7 @@ work_run(struct fixture *f, unsigned n, struct err *e)
 	if (rc == ERR_OK)
 		rc = queue_cancel(q, r.id, n, e);
 	if (rc == ERR_OK)
-		rc = queue_retry(q, r.id, n, e);
+		rc = queue_retry(q, r.id, QUEUE_POLICY_NONE, n, e);
 	queue_close(q);
 	return rc;
 }
@@ -585,7 +585,7 @@ queue_put__each_change_syncs(void **state)
 	assert_int_equal(syncs, 3);
 	assert_err(queue_cancel(q, r.id, 1, e), ERR_OK, e);
 	assert_int_equal(syncs, 4);
-	assert_err(queue_retry(q, r.id, 1, e), ERR_OK, e);
+	assert_err(queue_retry(q, r.id, QUEUE_POLICY_NONE, 1, e), ERR_OK, e);
 	assert_int_equal(syncs, 5);
 	queue_close(q);
 }

@@ -264,7 +264,7 @@ queue_put__refused_ones_are_kept_as_failed(void **state)
 	expect_payload(x, id, "{bad");
 	expect_error(x, id, "line 1:? no JSON?[31m");
 	assert_int_equal(claim(x, "w", 10, 10), 0);
-	assert_err(queue_retry(x->q, id, 6, &x->e), ERR_WRONG_STATE, &x->e);
+	assert_err(queue_retry(x->q, id, QUEUE_POLICY_NONE, 6, &x->e), ERR_WRONG_STATE, &x->e);
 	assert_non_null(strstr(x->e.text, "copy it in again"));
 }
 
@@ -586,10 +586,57 @@ queue_claim__oldest_first_and_more_of_its_table(void **state)
 	assert_err(queue_claim(x->q, "w2", 100, 50, r, 10, &got, &x->e), ERR_OK, &x->e);
 	assert_int_equal(got, 1);
 	assert_int_equal(r[0].id, ids[2]);
+	assert_int_equal(claim(x, "w2", 100, 50), 0);
+	for (size_t i = 0; i < 4; i++)
+		if (i != 2)
+			assert_err(queue_done(x->q, ids[i], "w1", 100, &x->e), ERR_OK, &x->e);
 	assert_err(queue_claim(x->q, "w2", 100, 50, r, 10, &got, &x->e), ERR_OK, &x->e);
 	assert_int_equal(got, 2);
-	assert_err(queue_claim(x->q, "w2", 100, 50, r, 10, &got, &x->e), ERR_OK, &x->e);
-	assert_int_equal(got, 0);
+	assert_int_equal(r[0].id, ids[4]);
+	assert_int_equal(r[1].id, ids[5]);
+}
+
+/* What is put off, and what another worker has, keeps its place: none is overtaken by a newer one.
+ */
+static void
+queue_claim__in_the_order_of_numbers(void **state)
+{
+	struct inbox *x = *state;
+	struct queue_restore r[10];
+	int64_t ids[4], other;
+	size_t got;
+
+	for (int i = 0; i < 4; i++)
+		ids[i] = put_text(x, "orders", "a", "{}", i);
+	assert_int_equal(claim(x, "w1", 100, 50), ids[0]);
+	assert_int_equal(claim(x, "w2", 149, 50), 0);
+	assert_err(queue_give_back(x->q, ids[0], "w1", "", 150, 500, &x->e), ERR_OK, &x->e);
+	assert_int_equal(claim(x, "w2", 499, 50), 0);
+	/* Other tables go on, whether their names come before or after. */
+	for (int i = 0; i < 3; i++) {
+		static const char *const tables[] = {"customers", "users", "users"};
+		other = put_text(x, tables[i], "a", "{}", 1);
+		assert_int_equal(claim(x, "w2", 499, 50), other);
+		assert_err(queue_done(x->q, other, "w2", 499, &x->e), ERR_OK, &x->e);
+	}
+	/* The first two together; then the second is put off, and holds up two more. */
+	assert_err(queue_claim(x->q, "w1", 500, 50, r, 2, &got, &x->e), ERR_OK, &x->e);
+	assert_int_equal(got, 2);
+	assert_err(queue_done(x->q, ids[0], "w1", 500, &x->e), ERR_OK, &x->e);
+	assert_err(queue_give_back(x->q, ids[1], "w1", "", 500, 600, &x->e), ERR_OK, &x->e);
+	assert_int_equal(claim(x, "w1", 560, 50), 0);
+	assert_err(queue_claim(x->q, "w1", 600, 50, r, 10, &got, &x->e), ERR_OK, &x->e);
+	assert_int_equal(got, 3);
+	for (size_t i = 0; i < got; i++)
+		assert_int_equal(r[i].id, ids[i + 1]);
+	/* One in the midst that is put off ends what is taken. */
+	for (size_t i = 0; i < got; i++)
+		assert_err(
+		    queue_give_back(x->q, ids[i + 1], "w1", "", 600, i == 1 ? 700 : 0, &x->e),
+		    ERR_OK, &x->e);
+	assert_err(queue_claim(x->q, "w1", 605, 50, r, 10, &got, &x->e), ERR_OK, &x->e);
+	assert_int_equal(got, 1);
+	assert_int_equal(r[0].id, ids[1]);
 }
 
 static void
@@ -669,7 +716,7 @@ queue_fail__with_a_reason(void **state)
 	expect(x, id, QUEUE_FAILED);
 	expect_error(x, id, "no?such table");
 	assert_int_equal(claim(x, "w", 1000, 50), 0);
-	assert_err(queue_retry(x->q, id, 1001, &x->e), ERR_OK, &x->e);
+	assert_err(queue_retry(x->q, id, QUEUE_POLICY_NONE, 1001, &x->e), ERR_OK, &x->e);
 	expect_error(x, id, "");
 	assert_int_equal(claim(x, "w", 1002, 50), id);
 	assert_int_equal(expect(x, id, QUEUE_RUNNING).attempts, 2);
@@ -686,7 +733,7 @@ queue_give_back__not_before_its_time(void **state)
 	assert_int_equal(expect(x, id, QUEUE_PENDING).not_before, 500);
 	expect_error(x, id, "try later");
 	assert_int_equal(claim(x, "w", 499, 50), 0);
-	other = put_text(x, "orders", "b", "{}", 1);
+	other = put_text(x, "users", "b", "{}", 1);
 	assert_int_equal(claim(x, "w", 499, 50), other);
 	assert_int_equal(claim(x, "w", 500, 50), id);
 }
@@ -699,30 +746,30 @@ queue_cancel__and_retry_from_each_state(void **state)
 	struct inbox *x = *state;
 	int64_t id = put_text(x, "orders", "a", "{}", 1);
 
-	assert_err(queue_retry(x->q, id, 2, &x->e), ERR_WRONG_STATE, &x->e);
+	assert_err(queue_retry(x->q, id, QUEUE_POLICY_NONE, 2, &x->e), ERR_WRONG_STATE, &x->e);
 	assert_non_null(strstr(x->e.text, "is pending"));
 	assert_err(queue_cancel(x->q, id, 3, &x->e), ERR_OK, &x->e);
 	assert_int_equal(expect(x, id, QUEUE_CANCELLED).updated, 3);
 	assert_err(queue_cancel(x->q, id, 4, &x->e), ERR_WRONG_STATE, &x->e);
 	assert_int_equal(claim(x, "w", 5, 10), 0);
-	assert_err(queue_retry(x->q, id, 6, &x->e), ERR_OK, &x->e);
+	assert_err(queue_retry(x->q, id, QUEUE_POLICY_NONE, 6, &x->e), ERR_OK, &x->e);
 	assert_int_equal(expect(x, id, QUEUE_PENDING).updated, 6);
 	assert_int_equal(claim(x, "w", 7, 10), id);
 	assert_err(queue_cancel(x->q, id, 8, &x->e), ERR_WRONG_STATE, &x->e);
 	assert_non_null(strstr(x->e.text, "is running"));
-	assert_err(queue_retry(x->q, id, 8, &x->e), ERR_WRONG_STATE, &x->e);
+	assert_err(queue_retry(x->q, id, QUEUE_POLICY_NONE, 8, &x->e), ERR_WRONG_STATE, &x->e);
 	assert_err(queue_fail(x->q, id, "w", "no", 9, &x->e), ERR_OK, &x->e);
 	assert_err(queue_cancel(x->q, id, 10, &x->e), ERR_OK, &x->e);
 	expect(x, id, QUEUE_CANCELLED);
 	expect_error(x, id, "no");
-	assert_err(queue_retry(x->q, id, 11, &x->e), ERR_OK, &x->e);
+	assert_err(queue_retry(x->q, id, QUEUE_POLICY_NONE, 11, &x->e), ERR_OK, &x->e);
 	assert_int_equal(claim(x, "w", 12, 10), id);
 	assert_err(queue_done(x->q, id, "w", 13, &x->e), ERR_OK, &x->e);
-	assert_err(queue_retry(x->q, id, 14, &x->e), ERR_WRONG_STATE, &x->e);
+	assert_err(queue_retry(x->q, id, QUEUE_POLICY_NONE, 14, &x->e), ERR_WRONG_STATE, &x->e);
 	assert_err(queue_cancel(x->q, id, 14, &x->e), ERR_WRONG_STATE, &x->e);
 	assert_err(queue_cancel(x->q, 999, 14, &x->e), ERR_ABSENT, &x->e);
 	assert_non_null(strstr(x->e.text, "999"));
-	assert_err(queue_retry(x->q, 999, 14, &x->e), ERR_ABSENT, &x->e);
+	assert_err(queue_retry(x->q, 999, QUEUE_POLICY_NONE, 14, &x->e), ERR_ABSENT, &x->e);
 }
 
 static void
@@ -1068,7 +1115,7 @@ queue_shrink__when_half_is_free(void **state)
 }
 
 static void
-queue_set_policy__not_while_running(void **state)
+queue_retry__with_another_policy(void **state)
 {
 	struct inbox *x = *state;
 	int64_t id = put_text(x, "orders", "a.json", "{}", 5);
@@ -1080,11 +1127,16 @@ queue_set_policy__not_while_running(void **state)
 	assert_int_equal(r.policy, QUEUE_POLICY_NONE);
 	assert_int_equal(queue_policy_parse("newer-loses", &policy), ERR_OK);
 	assert_int_equal(queue_policy_parse("", &policy), ERR_FORMAT);
-	assert_err(queue_set_policy(x->q, id, policy, &x->e), ERR_OK, &x->e);
+	assert_err(queue_retry(x->q, id, policy, 6, &x->e), ERR_WRONG_STATE, &x->e);
+	assert_int_equal(expect(x, id, QUEUE_PENDING).policy, QUEUE_POLICY_NONE);
+	assert_err(queue_cancel(x->q, id, 7, &x->e), ERR_OK, &x->e);
+	assert_err(queue_retry(x->q, id, policy, 8, &x->e), ERR_OK, &x->e);
 	assert_err(queue_claim(x->q, "w", 9, 1000, &r, 1, &got, &x->e), ERR_OK, &x->e);
 	assert_int_equal(r.policy, QUEUE_NEWER_LOSES);
-	assert_err(queue_set_policy(x->q, id, QUEUE_KEEP, &x->e), ERR_WRONG_STATE, &x->e);
-	assert_err(queue_set_policy(x->q, 99, QUEUE_KEEP, &x->e), ERR_ABSENT, &x->e);
+	assert_err(queue_fail(x->q, id, "w", "no", 10, &x->e), ERR_OK, &x->e);
+	assert_err(queue_cancel(x->q, id, 11, &x->e), ERR_OK, &x->e);
+	assert_err(queue_retry(x->q, id, QUEUE_POLICY_NONE, 12, &x->e), ERR_OK, &x->e);
+	assert_int_equal(expect(x, id, QUEUE_PENDING).policy, QUEUE_NEWER_LOSES);
 }
 
 static void
@@ -1132,6 +1184,7 @@ main(void)
 	    TEST(queue_find__newest_with_the_name_and_state),
 	    TEST(queue_get__values_out_of_range_are_damage),
 	    TEST(queue_claim__oldest_first_and_more_of_its_table),
+	    TEST(queue_claim__in_the_order_of_numbers),
 	    TEST(queue_claim__refuses_nameless_workers),
 	    TEST(queue_claim__again_when_the_lease_has_run_out),
 	    TEST(queue_done__after_the_lease_but_still_held),
@@ -1146,7 +1199,7 @@ main(void)
 	    TEST(queue_forget__only_what_is_over),
 	    TEST(queue_forget_old__by_age_state_and_table),
 	    TEST(queue_shrink__when_half_is_free),
-	    TEST(queue_set_policy__not_while_running),
+	    TEST(queue_retry__with_another_policy),
 	    TEST(queue_open__climbs_from_the_first_version),
 	};
 

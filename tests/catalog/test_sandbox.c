@@ -108,6 +108,50 @@ sandbox__leaves_the_queue_and_scratch(void **state)
 	in_child(f, (struct sandbox){.read_all = true}, body_files);
 }
 
+/* Ends the payload at once. */
+static int
+no_bytes(void *arg, uint64_t off, void *out, size_t room, size_t *got, struct err *e)
+{
+	(void)arg;
+	(void)off;
+	(void)out;
+	(void)room;
+	(void)e;
+	*got = 0;
+	return ERR_OK;
+}
+
+/* What was replaced is written over, with documents so long that SQLite wants files for less. */
+static int
+body_long_documents(struct child *c)
+{
+	static char document[1 << 20];
+	struct queue_request req = {.database = "shop",
+	    .table = "orders",
+	    .name = "a.json",
+	    .documents = 1,
+	    .read = no_bytes};
+	struct key key = {0};
+	struct queue_replaced r = {.key = &key, .document = document, .len = sizeof(document)};
+	int64_t id;
+
+	memset(document, 'x', sizeof(document));
+	NEED(key_put_number(&key, 0, 1) == ERR_OK);
+	NEED(queue_put(c->queue, &req, 1, &id, NULL) == ERR_OK);
+	NEED(queue_remember(c->queue, id, "rethinkdb://h", &r, 1, NULL) == ERR_OK);
+	r.len /= 2;
+	NEED(queue_remember(c->queue, id, "rethinkdb://h", &r, 1, NULL) == ERR_OK);
+	r.document = NULL;
+	NEED(queue_remember(c->queue, id, "rethinkdb://h", &r, 1, NULL) == ERR_OK);
+	return 0;
+}
+
+static void
+sandbox__the_queue_needs_no_other_files(void **state)
+{
+	in_child(*state, (struct sandbox){.read_all = true}, body_long_documents);
+}
+
 static int
 body_reading(struct child *c)
 {
@@ -231,6 +275,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(sandbox__leaves_the_queue_and_scratch),
+	    TEST(sandbox__the_queue_needs_no_other_files),
 	    TEST(sandbox__reads_only_what_is_named),
 	    TEST(sandbox__starts_nothing_and_connects_to_nothing),
 	    TEST(sandbox__syslog_needs_one_kind_of_socket),

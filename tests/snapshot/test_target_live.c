@@ -219,7 +219,7 @@ run_again(struct world *w, int64_t id)
 
 	assert_err(queue_open(w->repo, true, &q, &w->e), ERR_OK, &w->e);
 	assert_err(queue_cancel(q, id, 1, &w->e), ERR_OK, &w->e);
-	assert_err(queue_retry(q, id, 1, &w->e), ERR_OK, &w->e);
+	assert_err(queue_retry(q, id, QUEUE_POLICY_NONE, 1, &w->e), ERR_OK, &w->e);
 	queue_close(q);
 	run(w);
 }
@@ -365,8 +365,7 @@ apply__refused(void **state)
 	run(w);
 	assert_int_equal(test_restore(w->repo, id).state, QUEUE_PENDING);
 	w->mangles = true;
-	id = put(w, "{\"id\":1,\"v\":1}");
-	run(w);
+	run_again(w, id);
 	failed(w, id, "what is read back is not what was written");
 }
 
@@ -469,10 +468,9 @@ policy__of_worker_and_restore(void **state)
 	failed(w, id, "1 of 2 documents: the first: not restored: the server has a document that");
 	assert_string_equal(w->docs[3], "{\"id\":3}");
 	assert_err(queue_open(w->repo, true, &q, &w->e), ERR_OK, &w->e);
-	assert_err(queue_set_policy(q, id, QUEUE_REPLACE, &w->e), ERR_OK, &w->e);
-	assert_err(queue_set_policy(q, 99, QUEUE_REPLACE, &w->e), ERR_ABSENT, &w->e);
+	assert_err(queue_retry(q, id, QUEUE_REPLACE, 1, &w->e), ERR_OK, &w->e);
 	queue_close(q);
-	run_again(w, id);
+	run(w);
 	assert_string_equal(w->docs[1], "{\"id\":1,\"v\":1}");
 }
 

@@ -245,7 +245,8 @@ run__target_that_cannot_be_merged(void **state)
 	for (unsigned i = 0; i < 3; i++) {
 		struct queue *q = NULL;
 		assert_err(queue_open(f->repo, true, &q, &f->e), ERR_OK, &f->e);
-		assert_err(queue_retry(q, ids[i], date_now(), &f->e), ERR_OK, &f->e);
+		assert_err(
+		    queue_retry(q, ids[i], QUEUE_POLICY_NONE, date_now(), &f->e), ERR_OK, &f->e);
 		queue_close(q);
 	}
 	run(f);
