@@ -67,6 +67,10 @@ index_make(const struct restore_index *x, const struct member_span *index, struc
 	if (member_find(index->data, index->len, "index", 5, &name) != ERR_OK ||
 	    member_find(index->data, index->len, "function", 8, &function) != ERR_OK)
 		return err_set(e, ERR_CORRUPT, "the snapshot has an index without its function");
+	/* An array would go into the query as a term, which the server carries out. */
+	if (name.data[0] != '"')
+		return err_set(
+		    e, ERR_CORRUPT, "the snapshot has an index whose name is not a string");
 	rc = index_status(x, &list, e);
 	if (rc == ERR_OK && index_find(&list, &name, &there)) {
 		if (index_same(index, &there))

@@ -60,7 +60,7 @@ int alter_delete_end(struct buf *out, const struct alter_write *w);
 /*
  * alter_index(out, t, name, function), alter_index_drop(out, t, name):
  * Make an index from the BINARY that describes its function, options included; drop one. ${name} is
- * JSON, with its quotes.
+ * JSON, with its quotes: nothing else may go in, for an array would be a term.
  */
 int alter_index(struct buf *out, const struct query_table *t, const struct member_span *name,
     const struct member_span *function);

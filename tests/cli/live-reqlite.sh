@@ -33,3 +33,13 @@ expect 1 tb snapshot -e shop.coupons "rethinkdb://$address"
 complaint 'the clock says .* already holds shop.coupons of 2099-01-01T00-00-00Z: set the clock right'
 expect 0 tb forget shop.coupons 2099-01-01T00-00-00Z
 expect 0 tb snapshot -e shop.coupons "rethinkdb://$address"
+
+# What a hostile archive calls the name of an index does not reach the server as a command.
+mkdir -p "$work/evil/evil"
+printf '{"primary_key":"id","indexes":[{"index":[61,[[14,["shop"]],"coupons"]],"function":%s}]}\n' \
+	'{"$reql_type$":"BINARY","data":"eA=="}' >"$work/evil/evil/orders.info"
+printf '[{"id":1}]\n' >"$work/evil/evil/orders.json"
+expect 0 tb snapshot --at 2026-11-18T00:00:00Z "$work/evil"
+expect 1 tb restore -e evil "rethinkdb://$address"
+complaint 'evil.orders not restored: the snapshot has an index whose name is not a string'
+expect 0 tb snapshot -e shop.coupons "rethinkdb://$address"
