@@ -96,6 +96,33 @@ catalog_replaced(struct catalog *c, bool *out, struct err *e)
 	return db_moved(c->db, out, e);
 }
 
+bool
+catalog_is_early(int code)
+{
+	return code == ERR_ABSENT || code == ERR_READONLY || code == ERR_DENIED;
+}
+
+int
+catalog_follow(const struct repo *repo, struct catalog **c, bool *changed, struct err *e)
+{
+	struct catalog *fresh;
+	bool replaced;
+	int rc = catalog_replaced(*c, &replaced, e);
+
+	*changed = false;
+	if (rc != ERR_OK || !replaced)
+		return rc;
+	rc = catalog_open(repo, CATALOG_READ, &fresh, e);
+	if (catalog_is_early(rc))
+		return err_set(e, ERR_BUSY, "the catalogue is being made again");
+	if (rc != ERR_OK)
+		return rc;
+	catalog_close(*c);
+	*c = fresh;
+	*changed = true;
+	return ERR_OK;
+}
+
 /* ---- what the other files share ---- */
 
 void

@@ -67,6 +67,22 @@ int catalog_generation(struct catalog *c, uint64_t *out, struct err *e);
 int catalog_replaced(struct catalog *c, bool *out, struct err *e);
 
 /*
+ * catalog_is_early(code): whether catalog_open failed with ${code} because there is no catalogue,
+ * or none that this process can open until another has: as long as it is being made again
+ * (thinkback rebuild).
+ */
+bool catalog_is_early(int code);
+
+/*
+ * catalog_follow(repo, c, changed, e):
+ * When another file is in the place of the catalogue that ${*c} was opened on, open that for
+ * reading, close ${*c} and set it to the new one. Sets ${changed} to whether that was so. Return
+ * ERR_OK; ERR_BUSY when there is another but none that can be opened yet (catalog_is_early), or a
+ * failure: then ${*c} is as before and goes on answering.
+ */
+int catalog_follow(const struct repo *repo, struct catalog **c, bool *changed, struct err *e);
+
+/*
  * catalog_check(c, problem, arg, e):
  * Check the database itself (integrity_check, foreign keys) and hand each problem, one line, to
  * ${problem}. Return ERR_OK when there was none, ERR_CORRUPT when there was, else a failure.

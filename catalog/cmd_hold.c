@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -15,6 +16,8 @@ struct cmd_hold {
 	pid_t pid;
 	int life; /* write end of a pipe: a byte has it close the databases, the end has it end */
 };
+
+#define HOLD_LOOK 250 /* ms between looks whether there is another catalogue */
 
 /* Read a byte of ${fd}; whether there was one before the end. */
 static bool
@@ -26,6 +29,19 @@ hold_wait(int fd)
 	while ((n = read(fd, &byte, 1)) < 0 && errno == EINTR)
 		continue;
 	return n == 1;
+}
+
+/* Have the catalogue open, the new one after a rebuild, until the parent says something or ends.
+ * Return whether it said something. */
+static bool
+hold_keep(const struct repo *repo, struct catalog **catalog, int life)
+{
+	struct pollfd word = {.fd = life, .events = POLLIN};
+	bool changed;
+
+	while (poll(&word, 1, HOLD_LOOK) <= 0)
+		catalog_follow(repo, catalog, &changed, NULL);
+	return hold_wait(life);
 }
 
 /* The child. It says with a byte on ${ready} that both are open; what is wrong with one that cannot
@@ -44,7 +60,7 @@ hold_live(const struct repo *repo, int life, int ready)
 	    catalog_open(repo, CATALOG_READ, &catalog, NULL) == ERR_OK &&
 	    write(ready, "", 1) == 1) {
 		close(ready);
-		if (hold_wait(life)) {
+		if (hold_keep(repo, &catalog, life)) {
 			catalog_close(catalog);
 			queue_close(queue);
 		}

@@ -388,18 +388,24 @@ queue_put_payload(struct queue *queue, int64_t id, const struct queue_request *r
 
 /* ---- putting in ---- */
 
+int
+queue_name_check(const char *name, struct err *e)
+{
+	size_t len = strlen(name);
+
+	if (len == 0 || len >= QUEUE_NAME || strchr(name, '/') != NULL)
+		return err_set(e, ERR_ARG, "'%s' is no file name for a restore", name);
+	return ERR_OK;
+}
+
 static int
 queue_check(const struct queue_request *req, struct err *e)
 {
-	size_t len = strlen(req->name);
-
 	if (!tables_name_valid(req->database, strlen(req->database)))
 		return err_set(e, ERR_ARG, "'%s' is no name for a database", req->database);
 	if (!tables_name_valid(req->table, strlen(req->table)))
 		return err_set(e, ERR_ARG, "'%s' is no name for a table", req->table);
-	if (len == 0 || len >= QUEUE_NAME || strchr(req->name, '/') != NULL)
-		return err_set(e, ERR_ARG, "'%s' is no file name for a restore", req->name);
-	return ERR_OK;
+	return queue_name_check(req->name, e);
 }
 
 const char *

@@ -196,6 +196,14 @@ int queue_give_back(struct queue *q, int64_t id, const char *owner, const char *
     int64_t not_before, struct err *e);
 
 /*
+ * queue_rename(q, id, name, now, e):
+ * Give a pending restore another file name, under its own number; a pending one of its table that
+ * has that name is cancelled. One durable transaction. Return as queue_cancel, or ERR_ARG when
+ * ${name} is no file name.
+ */
+int queue_rename(struct queue *q, int64_t id, const char *name, int64_t now, struct err *e);
+
+/*
  * queue_retry(q, id, policy, now, e), queue_cancel(q, id, now, e):
  * A user's wish. Retry: failed or cancelled -> pending, with another policy unless that is
  * QUEUE_POLICY_NONE; one that was refused when it was copied in (documents is 0) cannot succeed and

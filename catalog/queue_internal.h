@@ -26,6 +26,9 @@ struct queue {
 int queue_restore_read(
     struct db_query *q, int none, int64_t after, struct queue_restore *out, struct err *e);
 
+/* queue_name_check(name, e): ERR_OK, or ERR_ARG when ${name} is no file name for a restore. */
+int queue_name_check(const char *name, struct err *e);
+
 /*
  * queue_line(reason, line):
  * ${reason} as one clean line in ${line}: reasons come from servers and documents. NULL stays NULL.

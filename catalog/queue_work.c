@@ -60,6 +60,14 @@ static const char WISH_SQL[] =
     " error = CASE WHEN ?2 = 'pending' THEN '' ELSE error END,"
     " policy = CASE WHEN ?5 = '' THEN policy ELSE ?5 END WHERE id = ?1 AND state = ?4";
 
+static const char MAKE_ROOM_SQL[] =
+    "UPDATE restores SET state = 'cancelled', updated = ?3, not_before = 0 WHERE id IN"
+    " (SELECT o.id FROM restores r JOIN restores o ON o.database_name = r.database_name"
+    "   AND o.table_name = r.table_name AND o.name = ?2 AND o.state = 'pending'"
+    "  WHERE r.id = ?1 AND o.id <> ?1)";
+static const char RENAME_SQL[] =
+    "UPDATE restores SET name = ?2, updated = ?3 WHERE id = ?1 AND state = 'pending'";
+
 /* ---- workers ---- */
 
 static int64_t
@@ -285,4 +293,51 @@ int
 queue_cancel(struct queue *q, int64_t id, int64_t now, struct err *e)
 {
 	return queue_wish(q, id, QUEUE_CANCELLED, QUEUE_POLICY_NONE, now, e);
+}
+
+/* Both statements take the same. */
+static int
+queue_rename_run(
+    struct queue *queue, const char *sql, int64_t id, const char *name, int64_t now, struct err *e)
+{
+	struct db_query *q = db_query(queue->db, sql);
+
+	db_bind_int(q, 1, id);
+	db_bind_text(q, 2, name);
+	db_bind_int(q, 3, now);
+	return db_run(q, NULL, e);
+}
+
+static int
+queue_rename_inside(struct queue *q, int64_t id, const char *name, int64_t now, struct err *e)
+{
+	struct queue_restore r;
+	int rc = queue_get(q, id, &r, e);
+
+	if (rc == ERR_ABSENT)
+		return err_set(e, ERR_ABSENT, "there is no restore %" PRId64, id);
+	if (rc == ERR_OK && r.state != QUEUE_PENDING)
+		return err_set(e, ERR_WRONG_STATE,
+		    "restore %" PRId64 " is %s; only one that is pending can be renamed", id,
+		    queue_state_name(r.state));
+	if (rc == ERR_OK)
+		rc = queue_rename_run(q, MAKE_ROOM_SQL, id, name, now, e);
+	return rc == ERR_OK ? queue_rename_run(q, RENAME_SQL, id, name, now, e) : rc;
+}
+
+int
+queue_rename(struct queue *q, int64_t id, const char *name, int64_t now, struct err *e)
+{
+	int rc = queue_name_check(name, e);
+
+	if (rc == ERR_OK)
+		rc = db_begin(q->db, true, e);
+	if (rc != ERR_OK)
+		return rc;
+	rc = queue_rename_inside(q, id, name, now, e);
+	if (rc == ERR_OK)
+		rc = db_commit(q->db, e);
+	if (rc != ERR_OK)
+		db_rollback(q->db);
+	return rc;
 }

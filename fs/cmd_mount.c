@@ -51,7 +51,10 @@ struct mount {
 	struct cmd_mount_keeper *keeper;
 	struct log log;         /* goes to stderr, and to syslog once in the background */
 	atomic_bool background; /* stderr is gone */
-	atomic_bool failed;     /* the first listing did not work */
+	atomic_bool ending;     /* requests are no longer answered */
+	atomic_bool failed;     /* the first listing did not work, though they were */
+	pthread_t ready;        /* looks whether the mount can be used */
+	bool trying;            /* there is that thread */
 };
 
 /* ---- logging ---- */
@@ -370,6 +373,8 @@ mount_ready(void *arg)
 	struct mount *m = arg;
 	int failed = mount_try(m);
 
+	if (failed != 0 && atomic_load(&m->ending))
+		return NULL;
 	if (failed != 0) {
 		atomic_store(&m->failed, true);
 		log_line(&m->log, LOG_ERROR, "the mount on %s does not work: %s", m->mountpoint,
@@ -410,7 +415,6 @@ static int
 mount_run(struct mount *m, struct fuse_mount *mount, struct err *e)
 {
 	sigset_t all, before;
-	pthread_t ready;
 	int failed;
 	int rc = fuse_mount_confine(mount, e);
 
@@ -420,12 +424,13 @@ mount_run(struct mount *m, struct fuse_mount *mount, struct err *e)
 		return rc;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	failed = pthread_create(&ready, NULL, mount_ready, m);
+	failed = pthread_create(&m->ready, NULL, mount_ready, m);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (failed != 0)
 		return err_system(e, failed, "cannot start a thread");
+	m->trying = true;
 	rc = fuse_mount_serve(mount, e);
-	pthread_join(ready, NULL);
+	atomic_store(&m->ending, true);
 	return rc;
 }
 
@@ -468,6 +473,10 @@ mount_serve_kept(struct mount *m, bool *there)
 		return cmd_fail(m->env, &e);
 	rc = mount_run(m, mount, &e);
 	*there = fuse_mount_free(mount);
+	/* A signal may have come so early that its first request will never be answered: it ends
+	 * with the connection. */
+	if (m->trying)
+		pthread_join(m->ready, NULL);
 	if (rc != ERR_OK)
 		log_line(&m->log, LOG_ERROR, "%s", e.text);
 	return rc == ERR_OK && !atomic_load(&m->failed) ? CMD_DONE : CMD_FAILED;

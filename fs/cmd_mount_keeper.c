@@ -101,15 +101,12 @@ keeper_obey(struct keeper *k, enum keeper_word word)
 static void
 keeper_follow(struct keeper *k)
 {
-	struct catalog *fresh;
-	bool replaced = k->catalog == NULL;
+	bool changed;
 
-	if (!replaced && catalog_replaced(k->catalog, &replaced, NULL) != ERR_OK)
-		return;
-	if (replaced && catalog_open(k->options->repo, CATALOG_READ, &fresh, NULL) == ERR_OK) {
-		catalog_close(k->catalog);
-		k->catalog = fresh;
-	}
+	if (k->catalog == NULL)
+		catalog_open(k->options->repo, CATALOG_READ, &k->catalog, NULL);
+	else
+		catalog_follow(k->options->repo, &k->catalog, &changed, NULL);
 }
 
 /* The keeper's life. Return its exit status. */

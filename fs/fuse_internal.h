@@ -63,8 +63,8 @@ void fuse_pool_init(struct fuse_fs *fs);
 /*
  * fuse_pool_take(fs, out, e), fuse_pool_give(fs, slot):
  * Borrow a view: an idle one or a new one, so there are as many as threads that work at once. While
- * there is no catalogue to open (view_is_early), wait for one that is in use; the caller must have
- * none. Return ERR_OK or as view_create. Any thread. The slot's buffer is empty.
+ * there is no catalogue to open (catalog_is_early), wait for one that is in use; the caller must
+ * have none. Return ERR_OK or as view_create. Any thread. The slot's buffer is empty.
  */
 int fuse_pool_take(struct fuse_fs *fs, struct fuse_slot **out, struct err *e);
 void fuse_pool_give(struct fuse_fs *fs, struct fuse_slot *slot);

@@ -60,7 +60,18 @@ fuse_ops_init(void *userdata, struct fuse_conn_info *conn)
 		conn->want |= FUSE_CAP_EXPORT_SUPPORT;
 }
 
-/* An entry of a directory, with the inbox's. */
+/* Whether the inbox has it. A restore that is just being written anew is the inbox's. */
+static bool
+fuse_ops_inbox_attr(struct fuse_fs *fs, fuse_ino_t ino, struct view_attr *out)
+{
+	enum inode_kind kind = fuse_ops_kind(ino);
+
+	return fs->inbox != NULL &&
+	       (kind == INODE_SCRATCH || kind == INODE_SCRATCH_DIR || kind == INODE_QUEUED) &&
+	       inbox_attr(fs->inbox, ino, out) == ERR_OK;
+}
+
+/* An entry of a directory, with the inbox's. ${v} is the one view that the caller has. */
 static int
 fuse_ops_find(struct fuse_fs *fs, struct view *v, fuse_ino_t parent, const char *name,
     struct view_attr *out, struct err *e)
@@ -68,8 +79,10 @@ fuse_ops_find(struct fuse_fs *fs, struct view *v, fuse_ino_t parent, const char 
 	uint64_t above;
 	int rc;
 
+	if (strcmp(name, ".") == 0 && fuse_ops_inbox_attr(fs, parent, out))
+		return ERR_OK;
 	if (strcmp(name, ".") == 0)
-		return fuse_ops_attr(fs, parent, out, e);
+		return view_attr(v, parent, out, e);
 	if (strcmp(name, "..") == 0) {
 		rc = view_parent(v, parent, &above, e);
 		return rc == ERR_OK ? view_attr(v, above, out, e) : rc;
@@ -129,14 +142,10 @@ fuse_ops_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *for
 int
 fuse_ops_attr(struct fuse_fs *fs, fuse_ino_t ino, struct view_attr *out, struct err *e)
 {
-	enum inode_kind kind = fuse_ops_kind(ino);
 	struct fuse_slot *slot;
 	int rc;
 
-	/* A restore that is just being written anew is the inbox's. */
-	if (fs->inbox != NULL &&
-	    (kind == INODE_SCRATCH || kind == INODE_SCRATCH_DIR || kind == INODE_QUEUED) &&
-	    inbox_attr(fs->inbox, ino, out) == ERR_OK)
+	if (fuse_ops_inbox_attr(fs, ino, out))
 		return ERR_OK;
 	rc = fuse_pool_take(fs, &slot, e);
 	if (rc != ERR_OK)

@@ -60,7 +60,7 @@ fuse_pool_take(struct fuse_fs *fs, struct fuse_slot **out, struct err *e)
 
 	if (slot == NULL) {
 		int rc = fuse_pool_add(fs, &slot, e);
-		if (view_is_early(rc))
+		if (catalog_is_early(rc))
 			slot = fuse_pool_idle(fs, true);
 		if (slot == NULL)
 			return rc;

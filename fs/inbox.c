@@ -9,6 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#define INBOX_NUMBERS 256 /* scratch files that a millisecond has numbers for */
+#define INBOX_TIMES                                                                                \
+	(((int64_t)1 << 42) - 1) /* milliseconds till 2109, what a number has room for */
+
 static void
 inbox_close_scratch(const struct inbox *b)
 {
@@ -28,7 +32,9 @@ inbox_create(const struct repo *repo, const struct log *log, struct inbox **out,
 	if (repo_scratch(repo, &b->scratch, NULL) != ERR_OK)
 		b->scratch = -1;
 	b->log = log;
-	b->next = 1;
+	/* Numbers that no mount before has given out: whoever still has one (an NFS client) is told
+	 * that it is gone. */
+	b->next = (date_now() & INBOX_TIMES) * INBOX_NUMBERS + 1;
 	if (pthread_mutex_init(&b->map_lock, NULL) != 0) {
 		inbox_close_scratch(b);
 		free(b);
@@ -97,7 +103,7 @@ bool
 inbox_reserved(const struct inbox_directory *dir, const char *name)
 {
 	return dir->table && (strcmp(name, ".restore") == 0 || strcmp(name, ".history") == 0 ||
-				 strcmp(name, ".changes") == 0 || strncmp(name, "shard-", 6) == 0);
+				 strcmp(name, ".changes") == 0 || view_is_shard(name));
 }
 
 int

@@ -239,4 +239,11 @@ int inbox_queue_load(struct inbox *b, int64_t id, struct inbox_bytes *bytes, str
  */
 int inbox_queue_cancel(struct inbox *b, int64_t id, struct err *e);
 
+/*
+ * inbox_queue_rename(b, id, name, e):
+ * Give a pending restore another name, in the place of a pending one that has it. Return as
+ * inbox_queue_cancel.
+ */
+int inbox_queue_rename(struct inbox *b, int64_t id, const char *name, struct err *e);
+
 #endif

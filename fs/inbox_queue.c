@@ -20,15 +20,27 @@ inbox_queue_close(struct inbox *b)
 	b->queue = NULL;
 }
 
+/* Open the catalogue, or go over to one that has taken its place, as soon as that can be opened. */
+static int
+inbox_queue_catalog(struct inbox *b, struct err *e)
+{
+	bool changed;
+	int rc;
+
+	if (b->catalog == NULL)
+		return catalog_open(b->repo, CATALOG_READ, &b->catalog, e);
+	rc = catalog_follow(b->repo, &b->catalog, &changed, e);
+	return rc == ERR_BUSY ? ERR_OK : rc;
+}
+
 /* Take the lock and see to it that both connections are there. Locked only when ERR_OK. */
 static int
 inbox_queue_lock(struct inbox *b, struct err *e)
 {
-	int rc = ERR_OK;
+	int rc;
 
 	pthread_mutex_lock(&b->db_lock);
-	if (b->catalog == NULL)
-		rc = catalog_open(b->repo, CATALOG_READ, &b->catalog, e);
+	rc = inbox_queue_catalog(b, e);
 	if (rc == ERR_OK && b->queue == NULL)
 		rc = queue_open(b->repo, true, &b->queue, e);
 	if (rc != ERR_OK) {
@@ -182,6 +194,19 @@ inbox_queue_load(struct inbox *b, int64_t id, struct inbox_bytes *bytes, struct 
 	return rc;
 }
 
+/* What ${rc} of a change of restore ${id} means: it may have been claimed or carried out before. */
+static int
+inbox_queue_changed(struct inbox *b, int64_t id, int rc, struct err *e)
+{
+	struct queue_restore r;
+
+	if (rc != ERR_WRONG_STATE)
+		return rc;
+	return queue_get(b->queue, id, &r, e) == ERR_OK && r.state == QUEUE_RUNNING
+		   ? err_set(e, ERR_BUSY, "a worker is carrying out %s", r.name)
+		   : ERR_ABSENT;
+}
+
 int
 inbox_queue_cancel(struct inbox *b, int64_t id, struct err *e)
 {
@@ -195,11 +220,19 @@ inbox_queue_cancel(struct inbox *b, int64_t id, struct err *e)
 		rc = queue_cancel(b->queue, id, date_now(), e);
 	else if (rc == ERR_OK)
 		rc = ERR_WRONG_STATE;
-	/* It may have been claimed or carried out between the two. */
-	if (rc == ERR_WRONG_STATE)
-		rc = queue_get(b->queue, id, &r, e) == ERR_OK && r.state == QUEUE_RUNNING
-			 ? err_set(e, ERR_BUSY, "a worker is carrying out %s", r.name)
-			 : ERR_ABSENT;
+	rc = inbox_queue_changed(b, id, rc, e);
+	inbox_queue_unlock(b);
+	return rc;
+}
+
+int
+inbox_queue_rename(struct inbox *b, int64_t id, const char *name, struct err *e)
+{
+	int rc = inbox_queue_lock(b, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	rc = inbox_queue_changed(b, id, queue_rename(b->queue, id, name, date_now(), e), e);
 	inbox_queue_unlock(b);
 	return rc;
 }

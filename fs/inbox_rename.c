@@ -76,55 +76,39 @@ inbox_rename_scratch(struct inbox *b, struct inbox_node *n, const struct inbox_d
 	return rc;
 }
 
-/* Those who have a pending restore open go on with it under its new name and number. */
+/* Those who have a pending restore open go on with it under its new name; what those have open who
+ * had the one in whose place it came is no restore any more. */
 static void
-inbox_rename_live(struct inbox *b, int64_t old, int64_t restore, const struct inbox_directory *dir,
-    const char *to)
+inbox_rename_live(
+    struct inbox *b, int64_t restore, const struct inbox_directory *dir, const char *to)
 {
-	struct inbox_node *live, *other;
+	struct inbox_node *live, *next;
 
 	pthread_mutex_lock(&b->map_lock);
-	other = inbox_node_find(b, dir->ino, to);
-	if (other != NULL)
-		inbox_node_drop(b, other);
-	live = inbox_node_by_restore(b, old);
-	other = inbox_node_by_restore(b, restore);
-	if (other != NULL && other != live)
-		inbox_node_drop(b, other);
+	live = inbox_node_by_restore(b, restore);
+	for (struct inbox_node *n = b->nodes; n != NULL; n = next) {
+		next = n->next;
+		if (n != live && n->parent == dir->ino && strcmp(n->name, to) == 0)
+			inbox_node_drop(b, n);
+	}
 	if (live != NULL) {
-		live->restore = restore;
 		live->parent = dir->ino;
 		memcpy(live->name, to, strlen(to) + 1);
 	}
 	pthread_mutex_unlock(&b->map_lock);
 }
 
-/*
- * Give a pending restore another final name: queued anew first, then cancelled, so that a crash
- * between leaves it queued twice and never not at all.
- */
+/* Give a pending restore another final name. Its bytes, which somebody may just be replacing, stay
+ * where they are. */
 static int
 inbox_rename_restore(struct inbox *b, const struct queue_restore *r,
     const struct inbox_directory *dir, const char *to, struct err *e)
 {
-	struct inbox_table table;
-	struct inbox_bytes bytes;
-	int64_t id;
-	int rc;
+	int rc = inbox_queue_rename(b, r->id, to, e);
 
-	inbox_bytes_start(&bytes);
-	rc = inbox_queue_table(b, dir->table_id, &table, NULL, e);
 	if (rc == ERR_OK)
-		rc = inbox_queue_load(b, r->id, &bytes, e);
-	if (rc == ERR_OK)
-		rc = inbox_queue_put(b, &table, to, &bytes, r->documents, NULL, &id, e);
-	inbox_bytes_finish(&bytes);
-	if (rc != ERR_OK)
-		return rc;
-	inbox_rename_live(b, r->id, id, dir, to);
-	rc = inbox_queue_cancel(b, r->id, e);
-	/* A worker was quicker: it carries out the same bytes under the old name. */
-	return rc == ERR_BUSY || rc == ERR_ABSENT ? ERR_OK : rc;
+		inbox_rename_live(b, r->id, dir, to);
+	return rc;
 }
 
 /* Take a pending restore back into scratch, as an editor does that keeps the old file aside. */

@@ -45,12 +45,6 @@ view_create(const struct repo *repo, struct store *store, struct view **out, str
 	return ERR_OK;
 }
 
-bool
-view_is_early(int code)
-{
-	return code == ERR_ABSENT || code == ERR_READONLY || code == ERR_DENIED;
-}
-
 void
 view_free(struct view *v)
 {
@@ -278,6 +272,12 @@ view_shard_number(const char *name)
 		return SNAPSHOTS_SHARDS;
 	n = (uint32_t)(name[6] - '0') * 10 + (uint32_t)(name[7] - '0');
 	return n < SNAPSHOTS_SHARDS ? n : SNAPSHOTS_SHARDS;
+}
+
+bool
+view_is_shard(const char *name)
+{
+	return view_shard_number(name) < SNAPSHOTS_SHARDS;
 }
 
 static int

@@ -54,12 +54,8 @@ struct view_entry {
  */
 int view_create(const struct repo *repo, struct store *store, struct view **out, struct err *e);
 
-/*
- * view_is_early(code): whether view_create failed with ${code} because there is no catalogue, or
- * none that this process can open until another has: as long as it is being made again (thinkback
- * rebuild). Views that are open go on with the one they have.
- */
-bool view_is_early(int code);
+/* view_is_shard(name): whether ${name} is one that a shard's directory in a table's can have. */
+bool view_is_shard(const char *name);
 
 /* view_free(v): free ${v}, which may be NULL. */
 void view_free(struct view *v);

@@ -34,19 +34,12 @@ view_cache_finish(struct view *v)
 static int
 view_cache_follow(struct view *v, struct err *e)
 {
-	struct catalog *fresh;
-	bool replaced;
-	int rc = catalog_replaced(v->catalog, &replaced, e);
+	bool changed;
+	int rc = catalog_follow(v->repo, &v->catalog, &changed, e);
 
-	if (rc != ERR_OK || !replaced)
-		return rc;
-	rc = catalog_open(v->repo, CATALOG_READ, &fresh, e);
-	if (rc != ERR_OK)
-		return view_is_early(rc) ? ERR_OK : rc;
-	catalog_close(v->catalog);
-	v->catalog = fresh;
-	v->known = false;
-	return ERR_OK;
+	if (changed)
+		v->known = false;
+	return rc == ERR_BUSY ? ERR_OK : rc;
 }
 
 int

@@ -156,15 +156,19 @@ worker_remember(void *arg, const struct queue_replaced *replaced, size_t n, stru
 	return queue_remember(t->w->queue, t->restore, t->w->options->target, replaced, n, e);
 }
 
-/* Look up what the newest snapshot says of the batch's table. ERR_ABSENT: it has none. */
+/* Look up what the newest snapshot says of the batch's table. ERR_ABSENT: it has none. ERR_BUSY:
+ * that is not known as long as the catalogue is being made again. */
 static int
 worker_table(struct worker *w, struct worker_table *t, struct err *e)
 {
 	const struct queue_restore *r = &w->batch[0];
 	struct snapshots_snapshot newest;
 	struct tables_table table;
-	int rc = tables_find(w->catalog, r->database, r->table, &table, e);
+	bool changed;
+	int rc = catalog_follow(w->repo, &w->catalog, &changed, e);
 
+	if (rc == ERR_OK)
+		rc = tables_find(w->catalog, r->database, r->table, &table, e);
 	if (rc == ERR_OK)
 		rc = snapshots_latest(w->catalog, table.id, &newest, e);
 	if (rc == ERR_OK)

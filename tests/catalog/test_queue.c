@@ -1115,6 +1115,29 @@ queue_shrink__when_half_is_free(void **state)
 }
 
 static void
+queue_rename__in_the_place_of_another(void **state)
+{
+	struct inbox *x = *state;
+	int64_t id = put_text(x, "orders", "a.json", "{\"id\":1}", 5);
+	int64_t other = put_text(x, "orders", "b.json", "{\"id\":2}", 6);
+	int64_t elsewhere = put_text(x, "users", "b.json", "{}", 7);
+
+	assert_err(queue_rename(x->q, id, "a/b", 8, &x->e), ERR_ARG, &x->e);
+	assert_err(queue_rename(x->q, 99, "b.json", 8, &x->e), ERR_ABSENT, &x->e);
+	assert_err(queue_rename(x->q, id, "b.json", 8, &x->e), ERR_OK, &x->e);
+	assert_string_equal(expect(x, id, QUEUE_PENDING).name, "b.json");
+	assert_int_equal(expect(x, id, QUEUE_PENDING).updated, 8);
+	expect_payload(x, id, "{\"id\":1}");
+	assert_int_equal(expect(x, other, QUEUE_CANCELLED).updated, 8);
+	expect(x, elsewhere, QUEUE_PENDING);
+	assert_err(queue_rename(x->q, id, "b.json", 9, &x->e), ERR_OK, &x->e);
+	expect(x, id, QUEUE_PENDING);
+	assert_int_equal(claim(x, "w", 10, 50), id);
+	assert_err(queue_rename(x->q, id, "c.json", 11, &x->e), ERR_WRONG_STATE, &x->e);
+	assert_string_equal(expect(x, id, QUEUE_RUNNING).name, "b.json");
+}
+
+static void
 queue_retry__with_another_policy(void **state)
 {
 	struct inbox *x = *state;
@@ -1199,6 +1222,7 @@ main(void)
 	    TEST(queue_forget__only_what_is_over),
 	    TEST(queue_forget_old__by_age_state_and_table),
 	    TEST(queue_shrink__when_half_is_free),
+	    TEST(queue_rename__in_the_place_of_another),
 	    TEST(queue_retry__with_another_policy),
 	    TEST(queue_open__climbs_from_the_first_version),
 	};

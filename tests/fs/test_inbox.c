@@ -799,17 +799,22 @@ static void
 rename__over_pending_that_is_open(void **state)
 {
 	struct fixture *f = *state;
-	struct inbox_file *open;
+	struct inbox_file *open, *over;
 	struct queue_restore r;
 	struct view_attr attr;
+	int64_t id;
 
 	copy(f, "a.json", DOC);
-	open = open_ino(f, queued_ino(queued(f, "a.json", DOC)), false);
+	id = queued(f, "a.json", DOC);
+	open = open_ino(f, queued_ino(id), false);
 	copy(f, "b.json", DOC2);
+	over = open_ino(f, queued_ino(id + 1), false);
 	rename_to(f, "a.json", "b.json");
 	put(f, open, 0, "{\"id\":9,\"name\":\"onx\"}\n\n");
-	/* The one who has it open goes on with it under its new name and number. */
+	/* The one who has it open goes on with it under its new name; it keeps its number. */
 	r = only(f, QUEUE_PENDING);
+	assert_int_equal(r.id, id);
+	assert_int_equal(only(f, QUEUE_CANCELLED).id, id + 1);
 	assert_int_equal(r.bytes, strlen(DOC));
 	assert_err(inbox_attr(f->inbox, queued_ino(r.id), &attr), ERR_OK, NULL);
 	assert_int_equal(attr.size, strlen(DOC) + 1);
@@ -818,6 +823,24 @@ rename__over_pending_that_is_open(void **state)
 	r = only(f, QUEUE_PENDING);
 	assert_string_equal(r.name, "b.json");
 	assert_int_equal(r.bytes, strlen(DOC) + 1);
+	/* Who has the one open in whose place it came writes into nothing. */
+	put(f, over, 0, DOC2);
+	flush(f, over);
+	inbox_release(over);
+	assert_int_equal(only(f, QUEUE_PENDING).bytes, strlen(DOC) + 1);
+}
+
+static void
+names__of_shards_are_the_trees(void **state)
+{
+	struct fixture *f = *state;
+	struct inbox_file *file = NULL;
+	struct view_attr attr;
+
+	assert_err(inbox_make(f->inbox, f->table, "shard-07", false, &file, &attr, &f->e),
+	    ERR_READONLY, &f->e);
+	copy(f, "shard-07.json", DOC);
+	queued(f, "shard-07.json", DOC);
 }
 
 static void
@@ -1203,6 +1226,7 @@ main(void)
 	    TEST(rename__noreplace),
 	    TEST(rename__before_close),
 	    TEST(rename__over_pending_that_is_open),
+	    TEST(names__of_shards_are_the_trees),
 	    TEST(places__where_nothing_can_be_made),
 	    TEST(make__exclusive),
 	    TEST(truncate__by_path),

@@ -43,6 +43,23 @@ for signal in TERM INT HUP; do
 	soon 10 no_process "$repo" || fail "left over after SIG$signal: $(processes "$repo")"
 done
 
+# So does one that comes before the mount has answered for the first time.
+for signal in TERM INT HUP TERM INT HUP; do
+	env --default-signal=INT "$THINKBACK" -r "$repo" mount -f "$mnt" >>"$work/mount.log" 2>&1 </dev/null &
+	daemon=$!
+	until is_mounted; do :; done
+	kill -"$signal" "$daemon"
+	ended() {
+		! kill -0 "$daemon" 2>/dev/null
+	}
+	soon 10 ended || fail "an early SIG$signal does not end the mount"
+	status=0
+	wait "$daemon" || status=$?
+	equal 0 "$status" "status after an early SIG$signal"
+	! is_mounted || fail "still mounted after an early SIG$signal"
+	soon 10 no_process "$repo" || fail "left over after an early SIG$signal: $(processes "$repo")"
+done
+
 # Without -f it returns when the mount answers, and ends with the unmount.
 expect 0 tb mount "$mnt"
 silent out

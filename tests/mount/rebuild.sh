@@ -48,6 +48,19 @@ expect 0 tb snapshot "$third"
 soon 5 test -e "$mnt/shop/orders/shard-00/$day3" || fail 'a snapshot taken after a rebuild does not appear'
 cp "$mnt/shop/products/shard-00/$day1/SKU-0007.json" "$mnt/shop/products/"
 soon 30 test -e "$mnt/shop/products/.restore/done/SKU-0007.json" || fail 'no restore after a rebuild'
+
+# So is what is copied into a table that is new since then.
+mkdir -p "$work/more/shop"
+tar --force-local -xzOf "$third" --wildcards '*/shop/coupons.info' >"$work/more/shop/vouchers.info"
+tar --force-local -xzOf "$third" --wildcards '*/shop/coupons.json' >"$work/more/shop/vouchers.json"
+expect 0 tb rebuild
+expect 0 tb snapshot --at 2026-11-21T03:00:00Z "$work/more"
+vouchers=$mnt/shop/vouchers
+soon 5 test -e "$vouchers/shard-00/latest/.table.json" || fail 'a table that is new since a rebuild does not appear'
+document=$(find "$vouchers/shard-00/latest/" -type f -name '[!.]*' | sed -n 1p)
+cp "$document" "$vouchers/"
+soon 30 test -e "$vouchers/.restore/done/$(basename "$document")" ||
+	fail "not restored: $(cat "$vouchers"/.restore/failed/*.error 2>&1)"
 listing before
 mount_stop
 
