@@ -12,6 +12,7 @@
 #include "snapshot/store/pack.h"
 #include "snapshot/store/runfile.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,6 +36,7 @@ struct run {
 	bool recorded;                /* the run has a row in the catalogue */
 	struct capture_table *tables; /* owned */
 	size_t n, cap;
+	size_t last;        /* the table that was asked for last */
 	bool again;         /* second reading: only what was deferred */
 	bool completing;    /* the commit that makes all of it visible was begun */
 	uint64_t documents; /* read so far, for progress */
@@ -90,24 +92,39 @@ run_wants(const struct run *r, const char *database, const char *table)
 	return tables_match(r->options->only, r->options->n_only, database, table);
 }
 
+/* The table of that name; NULL: it is not known. Most items are of the one asked for last. */
+static struct capture_table *
+run_find(struct run *r, const char *database, const char *name)
+{
+	for (size_t i = 0; i <= r->n; i++) {
+		size_t at = i == 0 ? r->last : r->n - i;
+		struct capture_table *t = &r->tables[at];
+		if (at < r->n && strcmp(t->name, name) == 0 && strcmp(t->database, database) == 0) {
+			r->last = at;
+			return t;
+		}
+	}
+	return NULL;
+}
+
 /* The table of that name, new when it is not known; NULL when out of memory or over the limit. */
 static struct capture_table *
 run_table(struct run *r, const char *database, const char *name)
 {
-	struct capture_table *t;
+	struct capture_table *t = run_find(r, database, name);
 
-	for (size_t i = r->n; i > 0; i--) {
-		t = &r->tables[i - 1];
-		if (strcmp(t->name, name) == 0 && strcmp(t->database, database) == 0)
-			return t;
-	}
+	if (t != NULL)
+		return t;
 	if (r->n == r->cap) {
 		size_t cap = r->cap > 0 ? r->cap * 2 : 16;
-		if (cap > CAPTURE_TABLES || (t = realloc(r->tables, cap * sizeof(*t))) == NULL)
+		if (cap > CAPTURE_TABLES)
+			cap = CAPTURE_TABLES;
+		if (r->n == cap || (t = realloc(r->tables, cap * sizeof(*t))) == NULL)
 			return NULL;
 		r->tables = t;
 		r->cap = cap;
 	}
+	r->last = r->n;
 	t = &r->tables[r->n++];
 	*t = (struct capture_table){0};
 	memcpy(t->database, database, strlen(database) + 1);
@@ -252,12 +269,29 @@ run_record(struct run *r, struct err *e)
 	return rc;
 }
 
+/* A copy of a tree that was broken off must not pass for all of the table. */
+static int
+run_whole(const struct run *r, const struct capture_table *t, struct err *e)
+{
+	uint64_t n = sort_count(t->sort);
+
+	if (source_kind_of(r->source) != SOURCE_TREE || !t->config.counted ||
+	    t->config.documents == n)
+		return ERR_OK;
+	return err_set(e, ERR_FORMAT,
+	    "%s.%s: %" PRIu64 " documents, and the snapshot has %" PRIu64 ": copy all of it, or "
+	    "take \"snapshot\" out of its .table.json to have it as it is",
+	    t->database, t->name, n, t->config.documents);
+}
+
 /* All of ${t} is there: build its snapshot. */
 static int
 run_build(struct run *r, struct capture_table *t, struct err *e)
 {
-	int rc = run_record(r, e);
+	int rc = run_whole(r, t, e);
 
+	if (rc == ERR_OK)
+		rc = run_record(r, e);
 	if (rc == ERR_OK)
 		rc = capture_build(r->c, t, &r->purpose, e);
 	capture_table_drop(t);

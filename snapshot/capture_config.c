@@ -137,6 +137,23 @@ config_bounds(const struct buf *in, struct capture_config *out)
 	out->n_bounds = n;
 }
 
+/* How many documents the mount says that the snapshot has. */
+static void
+config_count(const struct buf *in, struct capture_config *out)
+{
+	struct member_span snapshot, value;
+	uint64_t n = 0;
+
+	out->counted = member_find(in->data, in->len, "snapshot", 8, &snapshot) == ERR_OK &&
+		       snapshot.data[0] == '{' &&
+		       member_find(snapshot.data, snapshot.len, "documents", 9, &value) == ERR_OK;
+	for (size_t i = 0; out->counted && i < value.len; i++) {
+		out->counted = value.data[i] >= '0' && value.data[i] <= '9' && n < UINT64_MAX / 100;
+		n = n * 10 + (uint64_t)(value.data[i] - '0');
+	}
+	out->documents = n;
+}
+
 int
 capture_config_read(
     struct capture *c, const void *json, size_t len, struct capture_config *out, struct err *e)
@@ -157,6 +174,7 @@ capture_config_read(
 	if (rc == ERR_OK) {
 		config_parts(&whole, out);
 		config_bounds(&whole, out);
+		config_count(&whole, out);
 	}
 	buf_finish(&whole);
 	if (rc != ERR_OK)

@@ -31,6 +31,8 @@ struct capture_config {
 	size_t n_parts;                      /* 1 to SNAPSHOTS_SHARDS */
 	struct key bounds[SNAPSHOTS_SHARDS]; /* lower bounds, when the source knows them exactly */
 	size_t n_bounds;                     /* 0: it does not; else the number of shards */
+	bool counted;       /* the mount wrote how many documents the snapshot has */
+	uint64_t documents; /* that number */
 };
 
 /* Documents to train a dictionary on, spread evenly over the table. */

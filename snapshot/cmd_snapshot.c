@@ -188,8 +188,14 @@ job_compare(const void *a, const void *b)
 static int
 job_open(const struct snapshot *s, const char *path, struct source **out, struct err *e)
 {
-	return source_is_server(path) ? source_open_server(path, &s->server, out, e)
-				      : source_open(path, out, e);
+	int rc;
+
+	if (source_is_server(path))
+		return source_open_server(path, &s->server, out, e);
+	rc = source_open(path, out, e);
+	if (rc == ERR_OK)
+		source_set_stop(*out, s->options.stop);
+	return rc;
 }
 
 /* Put every date of the source ${path} on the list. */

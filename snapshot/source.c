@@ -175,6 +175,12 @@ source_open(const char *path, struct source **out, struct err *e)
 	return ERR_OK;
 }
 
+void
+source_set_stop(struct source *s, const volatile sig_atomic_t *stop)
+{
+	s->stop = stop;
+}
+
 bool
 source_is_server(const char *text)
 {

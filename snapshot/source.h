@@ -132,6 +132,14 @@ int source_open_server(
  */
 int source_open(const char *path, struct source **out, struct err *e);
 
+/*
+ * source_set_stop(s, stop):
+ * Have source_tables and source_next give up with ERR_INTR soon after *stop has become non-zero,
+ * while they read on in an archive: what is passed over in it can be long. A server has it from
+ * struct source_server. ${stop} must live as long as ${s}.
+ */
+void source_set_stop(struct source *s, const volatile sig_atomic_t *stop);
+
 /* source_close(s): close; ${s} may be NULL. */
 void source_close(struct source *s);
 

@@ -24,10 +24,11 @@ struct source_functions {
 struct source {
 	const struct source_functions *functions; /* of its kind */
 	enum source_kind kind;
-	char *label;      /* base name; source.c frees it */
-	int64_t *dates;   /* of the runs, ascending, owned; NULL: not dated */
-	size_t n_dates;   /* at least 1, or 0 when not dated */
-	struct err fault; /* what ended the run; its code is ERR_OK before that */
+	char *label;                       /* base name; source.c frees it */
+	int64_t *dates;                    /* of the runs, ascending, owned; NULL: not dated */
+	size_t n_dates;                    /* at least 1, or 0 when not dated */
+	struct err fault;                  /* what ended the run; its code is ERR_OK before that */
+	const volatile sig_atomic_t *stop; /* give up when this becomes non-zero; may be NULL */
 };
 
 /*

@@ -77,8 +77,12 @@ tar_note(struct dump *d, const uint8_t *data, size_t len)
 static int
 tar_fill(struct dump *d, const uint8_t **data, size_t *len)
 {
-	int rc = ahead_next(d->ahead, data, len, &d->fault);
+	const volatile sig_atomic_t *stop = d->base.stop;
+	int rc;
 
+	if (stop != NULL && *stop != 0)
+		return err_set(&d->fault, ERR_INTR, "interrupted");
+	rc = ahead_next(d->ahead, data, len, &d->fault);
 	if (rc == ERR_END)
 		d->drained = true;
 	if (rc == ERR_OK)

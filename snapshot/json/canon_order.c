@@ -102,9 +102,10 @@ canon_order_close(struct canon_pass *pass, const struct canon_frame *frame)
 	return ERR_OK;
 }
 
-/* The first object that starts at ${at} or later and has to be reordered; NULL when none has. */
+/* The first object in the span that has to be reordered; NULL when none has. Spans do not overlap:
+ * as none is looked at behind its end, each object is passed over once at most. */
 static const struct canon_object *
-canon_order_find(const struct canon *c, uint32_t at)
+canon_order_find(const struct canon *c, uint32_t at, uint32_t end)
 {
 	const struct canon_object *objects = (const void *)c->objects.data;
 	size_t low = 0, count = c->objects.len / sizeof(*objects), high = count;
@@ -116,9 +117,9 @@ canon_order_find(const struct canon *c, uint32_t at)
 		else
 			high = middle;
 	}
-	while (low < count && objects[low].count == 0)
+	while (low < count && objects[low].at < end && objects[low].count == 0)
 		low++;
-	return low < count ? &objects[low] : NULL;
+	return low < count && objects[low].at < end ? &objects[low] : NULL;
 }
 
 static int
@@ -131,10 +132,10 @@ canon_order_push(struct canon *c, struct canon_rest rest)
 static int
 canon_order_span(struct canon *c, struct canon_rest *rest, const uint8_t *document)
 {
-	const struct canon_object *object = canon_order_find(c, rest->at);
+	const struct canon_object *object = canon_order_find(c, rest->at, rest->end);
 	uint32_t at = rest->at;
 
-	if (object == NULL || object->at >= rest->end) {
+	if (object == NULL) {
 		rest->at = rest->end;
 		return buf_append(&c->scratch, document + at, rest->end - at);
 	}

@@ -16,6 +16,7 @@ struct connection {
 	struct transport *t; /* owned */
 	const struct connection_options *options;
 	uint64_t token; /* of the last query, from 1 */
+	uint64_t due;   /* answers that are to come: one to each frame that was sent */
 	bool usable;
 	struct buf sending;              /* one frame */
 	uint8_t head[FRAME_HEAD];        /* of the answer that is coming */
@@ -154,6 +155,7 @@ connection_send(struct connection *c, uint64_t token, const void *query, size_t 
 	    buf_append(&c->sending, query, len) != ERR_OK)
 		return err_nomem(e);
 	c->heard = wait_now();
+	c->due++;
 	rc = c->t->functions->write(c->t, c->sending.data, c->sending.len, e);
 	return rc == ERR_OK ? ERR_OK : connection_failed(c, rc, e);
 }
@@ -207,7 +209,7 @@ connection_head(const struct connection *c, struct err *e)
 	uint64_t token = bytes_get64(c->head);
 	size_t len = bytes_get32(c->head + 8);
 
-	if (token == 0 || token > c->token)
+	if (token == 0 || token > c->token || c->due == 0)
 		return err_set(e, ERR_FORMAT,
 		    "the server answers what was not asked; is something between it "
 		    "and us that damages data");
@@ -235,12 +237,14 @@ connection_body(struct connection *c, size_t len, struct err *e)
 	return rc;
 }
 
-/* Read on until an answer is whole. Nothing of it is lost when that fails. */
+/* Read on until an answer is whole. Nothing of it is lost when that fails. A server that is never
+ * waited for, as it always has more to say, is not to keep us from stopping. */
 static int
 connection_gather(struct connection *c, struct err *e)
 {
+	const volatile sig_atomic_t *stop = c->options->stop;
 	size_t got;
-	int rc = ERR_OK;
+	int rc = wait_pause(0, stop, e);
 
 	while (rc == ERR_OK && c->head_len < FRAME_HEAD) {
 		rc = connection_read(c, c->head + c->head_len, FRAME_HEAD - c->head_len, &got, e);
@@ -265,6 +269,7 @@ connection_take(struct connection *c, uint64_t *token, struct buf *out)
 	c->coming = swap;
 	buf_clear(&c->coming);
 	c->head_len = 0;
+	c->due--;
 }
 
 int

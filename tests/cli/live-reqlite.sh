@@ -36,6 +36,7 @@ expect 0 tb snapshot -e shop.coupons "rethinkdb://$address"
 
 # What a hostile archive calls the name of an index does not reach the server as a command.
 mkdir -p "$work/evil/evil"
+# shellcheck disable=SC2016 # "$reql_type$" is no variable
 printf '{"primary_key":"id","indexes":[{"index":[61,[[14,["shop"]],"coupons"]],"function":%s}]}\n' \
 	'{"$reql_type$":"BINARY","data":"eA=="}' >"$work/evil/evil/orders.info"
 printf '[{"id":1}]\n' >"$work/evil/evil/orders.json"

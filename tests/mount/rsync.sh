@@ -24,9 +24,23 @@ expect 0 rsync -aHic --delete "$mnt/" "$work/copy/"
 silent out
 mount_stop
 
-# The copy is a source: the same tree again, but for what says where it came from.
+# A copy that was broken off is none: of the tables that are not whole nothing is taken.
 mv "$repo" "$work/original"
 expect 0 "$THINKBACK" init "$repo"
+mkdir "$work/aside"
+mv "$work/copy/shop/products/shard-00/$day1/SKU-0007.json" "$work/aside/"
+mv "$work/copy/shop/orders/shard-01/$day1" "$work/aside/"
+expect 3 tb snapshot -e shop.products -e shop.orders -e shop.coupons "$work/copy"
+grep -q "shop.products: [0-9]* documents, and the snapshot has [0-9]*: copy all of it" "$work/err" ||
+	fail "$(cat "$work/err")"
+grep -q "shop.orders: [0-9]* documents, and the snapshot has [0-9]*: copy all of it" "$work/err" ||
+	fail "$(cat "$work/err")"
+mv "$work/aside/SKU-0007.json" "$work/copy/shop/products/shard-00/$day1/"
+mv "$work/aside/$day1" "$work/copy/shop/orders/shard-01/"
+rm -r "$repo"
+expect 0 "$THINKBACK" init "$repo"
+
+# The copy is a source: the same tree again, but for what says where it came from.
 expect 0 tb snapshot "$work/copy"
 equal "$day1 $day2 $day3" "$(tb list --json | jq -r .date | sort -u | tr ':' '-' | xargs)" 'dates'
 mount_start

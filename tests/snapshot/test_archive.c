@@ -286,6 +286,35 @@ stop_at_table(void *arg, const char *database, const char *table)
 }
 
 static void
+archive__gives_up_when_told(void **state)
+{
+	volatile sig_atomic_t stop = 0;
+	struct source *s = NULL;
+	struct source_item item;
+	struct buf out = {0};
+	struct err e = {0};
+	int rc;
+
+	(void)state;
+	assert_err(source_open(test_data("rethinkdb_dump_2026-11-20T03:00:01.tar.gz"), &s, &e),
+	    ERR_OK, &e);
+	source_set_stop(s, &stop);
+	assert_err(source_start(s, 0, &e), ERR_OK, &e);
+	stop = 1;
+	/* What libarchive has been given already may still come. */
+	do {
+		rc = source_next(s, &item, &e);
+	} while (rc == ERR_OK);
+	assert_err(rc, ERR_INTR, &e);
+	assert_err(source_tables(s, 0, note_table, &out, &e), ERR_INTR, &e);
+	stop = 0;
+	buf_clear(&out);
+	assert_err(source_tables(s, 0, note_table, &out, &e), ERR_OK, &e);
+	buf_finish(&out);
+	source_close(s);
+}
+
+static void
 archive__tables_are_those_with_documents(void **state)
 {
 	struct source *s = NULL;
@@ -1053,6 +1082,7 @@ main(void)
 	    TEST(archive__real_dumps_give_what_tar_and_split_give),
 	    TEST(archive__real_dump_has_the_documents_that_the_server_had),
 	    TEST(archive__date_is_the_top_directorys_local_time),
+	    TEST(archive__gives_up_when_told),
 	    TEST(archive__tables_are_those_with_documents),
 	    TEST(archive__all_filters),
 	    TEST(archive__dot_slash_pax_headers_and_directories),

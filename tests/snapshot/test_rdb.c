@@ -22,8 +22,10 @@
 	"\"success\":true}"
 
 static const struct handshake_login admin = {"admin", NULL, 0, "yDq3V9Pz65q/sUw2gGrFIUll"};
+static volatile sig_atomic_t stop;
+
 static const struct connection_options options = {
-    .address = {.name = "server:28015"}, .user = "admin", .limit = 4096};
+    .address = {.name = "server:28015"}, .user = "admin", .limit = 4096, .stop = &stop};
 
 /* ---- addresses ---- */
 
@@ -408,6 +410,47 @@ connection__lies_and_losses(void **state)
 	receive_fails(future, sizeof(future), false, ERR_FORMAT);
 }
 
+/* A server may say as much as it was asked, and cannot keep us busy with more. */
+static void
+connection__more_answers_than_questions(void **state)
+{
+	struct played p;
+	struct connection *c = logged_in(&p);
+	struct buf out = {0};
+	struct err e;
+	uint64_t token;
+	(void)state;
+
+	ask(c);
+	token = ask(c);
+	for (int i = 0; i < 3; i++)
+		played_frame(&p, 1, "{\"t\":3,\"r\":[]}");
+	assert_err(connection_receive(c, token, &out, &e), ERR_FORMAT, &e);
+	assert_non_null(strstr(e.text, "what was not asked"));
+	connection_close(c);
+	buf_finish(&out);
+	played_finish(&p);
+}
+
+static void
+connection__stops_before_it_reads_on(void **state)
+{
+	struct played p;
+	struct connection *c = logged_in(&p);
+	struct buf out = {0};
+	struct err e;
+	uint64_t token = ask(c);
+	(void)state;
+
+	stop = 1;
+	played_frame(&p, token, "{\"t\":1,\"r\":[1]}");
+	assert_err(connection_receive(c, token, &out, &e), ERR_INTR, &e);
+	stop = 0;
+	connection_close(c);
+	buf_finish(&out);
+	played_finish(&p);
+}
+
 /* ---- answers ---- */
 
 static void
@@ -677,6 +720,8 @@ main(void)
 	    cmocka_unit_test(handshake__random_nonces),
 	    cmocka_unit_test(connection__answers_to_other_queries_are_passed_over),
 	    cmocka_unit_test(connection__lies_and_losses),
+	    cmocka_unit_test(connection__more_answers_than_questions),
+	    cmocka_unit_test(connection__stops_before_it_reads_on),
 	    cmocka_unit_test(response__errors),
 	    cmocka_unit_test(response__garbage),
 	    cmocka_unit_test(query__keys_are_data),
