@@ -433,7 +433,7 @@ repair_salvage(struct repair *r, const struct repair_pack *p, struct err *e)
 
 	pack_close(pack);
 	if (rc == ERR_CORRUPT || rc == ERR_TRUNCATED)
-		rc = salvage_open(r->repo->packsfd, id, p->dict, &r->salvage, e);
+		rc = salvage_open(r->repo->packsfd, id, p->dict, r->options->stop, &r->salvage, e);
 	r->salvaged = p->row->id;
 	return repair_is_damage(rc) ? ERR_OK : rc;
 }

@@ -11,6 +11,10 @@
 #include <string.h>
 
 #define SALVAGE_PART 262144u /* bytes searched at a time */
+/* What may be spent, in bytes read, on what turns out to be no frame; each try is at least a page.
+ * A pack of undamaged frames costs nothing of it, one that was made to be slow to search all. */
+#define SALVAGE_WASTE ((uint64_t)4 << 30)
+#define SALVAGE_TRY 4096u
 #define SALVAGE_FRAME_MAX (FRAME_HEAD + FRAME_SIZE_LEN * FRAME_COUNT_MAX + FRAME_DOCUMENT_MAX)
 
 /* A frame that was found. */
@@ -27,6 +31,9 @@ struct salvage {
 	struct codec_unpacker *codec;  /* owned */
 	struct salvage_frame *frames;  /* owned; in the order of the file */
 	size_t n, cap;                 /* in use, allocated */
+	uint64_t wasted;               /* of SALVAGE_WASTE */
+	struct buf part;               /* the bytes of the file that are being searched */
+	uint64_t part_at;              /* where they begin */
 	struct buf packed;             /* compressed bytes at hand */
 	struct buf frame;              /* a decoded frame */
 	size_t number;                 /* which one; SIZE_MAX: none */
@@ -74,12 +81,14 @@ salvage_try(struct salvage *s, uint64_t offset, size_t *clen, struct err *e)
 	uint8_t head[CODEC_HEAD];
 	size_t len = left < sizeof(head) ? (size_t)left : sizeof(head);
 	struct salvage_frame f = {.offset = offset};
+	uint64_t wasted = s->wasted;
 	int rc = packfile_read(s->file, offset, head, len, e);
 
 	*clen = 0;
 	if (rc != ERR_OK)
 		return rc;
 	len = codec_bound(head, len, SALVAGE_FRAME_MAX);
+	s->wasted += SALVAGE_TRY + len;
 	if (len == 0)
 		return ERR_OK;
 	if (len > left)
@@ -100,40 +109,72 @@ salvage_try(struct salvage *s, uint64_t offset, size_t *clen, struct err *e)
 	*clen = len;
 	if (frame_fault(s->frame.data, s->frame.len, f.first, FRAME_COUNT_MAX) != NULL)
 		return ERR_OK;
+	s->wasted = wasted;
 	return salvage_add(s, &f, e);
 }
 
-/* Go through the file. What begins a frame may lie across two parts. */
+/* Have the bytes from ${at} on at hand. */
 static int
-salvage_search(struct salvage *s, struct err *e)
+salvage_part(struct salvage *s, uint64_t at, struct err *e)
 {
-	uint64_t length = packfile_length(s->file), at = 0;
-	uint8_t *part = malloc(SALVAGE_PART);
-	int rc = part != NULL ? ERR_OK : err_nomem(e);
+	uint64_t left = packfile_length(s->file) - at;
 
-	while (rc == ERR_OK && at + CODEC_MAGIC_LEN <= length) {
-		uint64_t left = length - at;
-		size_t len = left < SALVAGE_PART ? (size_t)left : SALVAGE_PART, clen;
-		const uint8_t *hit;
-		rc = packfile_read(s->file, at, part, len, e);
-		if (rc != ERR_OK)
-			break;
-		hit = memmem(part, len, CODEC_MAGIC, CODEC_MAGIC_LEN);
-		if (hit == NULL) {
-			at += len - (CODEC_MAGIC_LEN - 1);
-			continue;
+	if (codec_room(&s->part, SALVAGE_PART) != ERR_OK)
+		return err_nomem(e);
+	s->part_at = at;
+	s->part.len = left < SALVAGE_PART ? (size_t)left : SALVAGE_PART;
+	return packfile_read(s->file, at, s->part.data, s->part.len, e);
+}
+
+/* Move ${at} to the next place where a frame may begin. ERR_ABSENT: there is none. */
+static int
+salvage_next(struct salvage *s, uint64_t *at, struct err *e)
+{
+	uint64_t length = packfile_length(s->file);
+
+	while (*at + CODEC_MAGIC_LEN <= length) {
+		const uint8_t *from, *hit;
+		if (*at + CODEC_MAGIC_LEN > s->part_at + s->part.len) {
+			int rc = salvage_part(s, *at, e);
+			if (rc != ERR_OK)
+				return rc;
 		}
-		at += (uint64_t)(hit - part);
-		rc = salvage_try(s, at, &clen, e);
-		at += clen > 0 ? clen : 1;
+		from = s->part.data + (*at - s->part_at);
+		hit = memmem(
+		    from, s->part.len - (size_t)(*at - s->part_at), CODEC_MAGIC, CODEC_MAGIC_LEN);
+		if (hit != NULL) {
+			*at += (uint64_t)(hit - from);
+			return ERR_OK;
+		}
+		/* What begins a frame may lie across two parts. */
+		*at = s->part_at + s->part.len - (CODEC_MAGIC_LEN - 1);
 	}
-	free(part);
-	return rc;
+	return ERR_ABSENT;
+}
+
+/* Go through the file. */
+static int
+salvage_search(struct salvage *s, const volatile sig_atomic_t *stop, struct err *e)
+{
+	uint64_t at = 0;
+	size_t clen;
+	int rc = ERR_OK;
+
+	while (rc == ERR_OK && s->wasted < SALVAGE_WASTE) {
+		if (stop != NULL && *stop != 0)
+			return err_set(e, ERR_INTR, "interrupted");
+		rc = salvage_next(s, &at, e);
+		if (rc == ERR_OK)
+			rc = salvage_try(s, at, &clen, e);
+		if (rc == ERR_OK)
+			at += clen > 0 ? clen : 1;
+	}
+	return rc == ERR_ABSENT ? ERR_OK : rc;
 }
 
 int
-salvage_open(int packsfd, uint64_t pack_id, const struct dictionary *dict, struct salvage **out,
-    struct err *e)
+salvage_open(int packsfd, uint64_t pack_id, const struct dictionary *dict,
+    const volatile sig_atomic_t *stop, struct salvage **out, struct err *e)
 {
 	struct salvage *s = calloc(1, sizeof(*s));
 	int rc;
@@ -146,7 +187,7 @@ salvage_open(int packsfd, uint64_t pack_id, const struct dictionary *dict, struc
 	rc = s->codec != NULL ? packfile_open(packsfd, PACKFILE_PACK, pack_id, &s->file, e)
 			      : err_nomem(e);
 	if (rc == ERR_OK)
-		rc = salvage_search(s, e);
+		rc = salvage_search(s, stop, e);
 	if (rc != ERR_OK) {
 		salvage_close(s);
 		return rc;
@@ -192,6 +233,7 @@ salvage_close(struct salvage *s)
 		return;
 	packfile_close(s->file);
 	codec_unpacker_free(s->codec);
+	buf_finish(&s->part);
 	buf_finish(&s->packed);
 	buf_finish(&s->frame);
 	free(s->frames);

@@ -10,6 +10,7 @@
 #include "catalog/base/buf.h"
 #include "catalog/base/err.h"
 
+#include <signal.h>
 #include <stdint.h>
 
 /* Opaque types. */
@@ -17,14 +18,15 @@ struct dictionary;
 struct salvage;
 
 /*
- * salvage_open(packsfd, pack_id, dict, out, e):
+ * salvage_open(packsfd, pack_id, dict, stop, out, e):
  * Search the pack for frames that were made with ${dict} (NULL: none), which must outlive ${out}.
  * Return ERR_OK and set ${out}, to be closed with salvage_close; ERR_ABSENT (text set) when the
- * file is missing; ERR_CORRUPT when it cannot be read as a file; else a failure. Memory: 24 bytes a
- * frame.
+ * file is missing; ERR_CORRUPT when it cannot be read as a file; ERR_INTR soon after *stop has
+ * become non-zero (${stop} may be NULL); else a failure. Memory: 24 bytes a frame. Time: after 4
+ * GiB of what looked like frames and was none the search ends, with what has been found.
  */
-int salvage_open(int packsfd, uint64_t pack_id, const struct dictionary *dict, struct salvage **out,
-    struct err *e);
+int salvage_open(int packsfd, uint64_t pack_id, const struct dictionary *dict,
+    const volatile sig_atomic_t *stop, struct salvage **out, struct err *e);
 
 /*
  * salvage_read(s, ordinal, walk, out, e):
