@@ -9,6 +9,7 @@
 
 #define SALVAGE_TEST(f) cmocka_unit_test_setup_teardown(f, packs_setup, packs_teardown)
 
+#define PART 262144u       /* bytes that are searched at a time */
 #define HEADS_LEN 8388608u /* bytes of what looks like frames */
 
 static const struct packs_plan plain = {.id = 0x12, .lines = 6000, .most = 200};
@@ -97,12 +98,18 @@ salvage__finds_all_frames(void **state)
 static void
 salvage__frames_over_two_parts(void **state)
 {
+	static const uint8_t magic[] = {0x28, 0xb5, 0x2f, 0xfd};
 	static const uint8_t zeros[4096];
 	struct packs *p = *state;
 	struct buf file = {0}, moved = {0};
+	const uint8_t *frame;
+	size_t begin;
 
 	headless(p, &plain, &file);
-	for (size_t shift = 262144 - 700; shift < 262144; shift += 7) {
+	frame = memmem(file.data, file.len, magic, sizeof(magic));
+	assert_non_null(frame);
+	begin = PART - (size_t)(frame - file.data);
+	for (size_t shift = begin - 8; shift < begin + 8; shift++) {
 		buf_clear(&moved);
 		while (moved.len + sizeof(zeros) < shift)
 			assert_int_equal(buf_append(&moved, zeros, sizeof(zeros)), ERR_OK);
