@@ -108,6 +108,8 @@ retention_apply(const struct retention_policy *p, struct retention_item *items, 
 	young = retention_span_before(items[n - 1].date, &p->within);
 	for (size_t i = 0; i < n; i++) {
 		items[i].reasons = items[i].pinned ? RETENTION_PINNED : 0;
+		if (items[i].gap)
+			items[i].reasons |= RETENTION_GAP;
 		if (p->tags && items[i].tagged)
 			items[i].reasons |= RETENTION_TAG;
 		if (memcmp(&p->within, &none, sizeof(none)) != 0 && items[i].date > young)
@@ -148,6 +150,7 @@ retention_reason(uint32_t reasons, size_t i)
 	    {RETENTION_OLDEST(RETENTION_YEARLY), "oldest yearly snapshot"},
 	    {RETENTION_NEWEST, "newest of its table"},
 	    {RETENTION_WHOLE, "newest without losses"},
+	    {RETENTION_GAP, "tells of a lost pack"},
 	};
 
 	for (size_t k = 0; k < sizeof(texts) / sizeof(texts[0]); k++)

@@ -27,6 +27,7 @@ enum retention_rule {
 #define RETENTION_UNLIMITED UINT64_MAX
 
 /* Bits of struct retention_item.reasons, above the two bits of each rule (see retention.c). */
+#define RETENTION_GAP (1u << 26)    /* it alone tells of a loss: never forgotten */
 #define RETENTION_WHOLE (1u << 27)  /* it is the newest that has lost nothing: never forgotten */
 #define RETENTION_PINNED (1u << 28) /* it is pinned */
 #define RETENTION_TAG (1u << 29)    /* it has a tag of the policy */
@@ -50,6 +51,7 @@ struct retention_item {
 	bool pinned;      /* keep it in any case */
 	bool tagged;      /* it has one of the tags that the policy keeps */
 	bool lost;        /* damage has taken documents from it */
+	bool gap;         /* what later ones show depends on what it says of a loss */
 	uint32_t reasons; /* out: why it is kept, 0: it is not */
 };
 
@@ -59,7 +61,8 @@ bool retention_any(const struct retention_policy *p);
 /*
  * retention_apply(p, items, n):
  * Judge the ${n} snapshots of one table, which must be sorted by date, oldest first: set reasons of
- * each. The newest one is always kept, and so is the newest that has lost nothing.
+ * each. The newest one is always kept, and so are the newest that has lost nothing and those with a
+ * gap.
  */
 void retention_apply(const struct retention_policy *p, struct retention_item *items, size_t n);
 

@@ -69,6 +69,10 @@ static const char VERIFIED_SQL[] =
 
 static const char GET_SQL[] = SNAPSHOT_FROM " WHERE id = ?1 AND " SHOWN;
 static const char ANY_SQL[] = SNAPSHOT_FROM " WHERE id = ?1 AND complete = 1";
+/* rebuild gives such a shard the number of another pack, or of one without a byte (remake.h). */
+static const char GAP_SQL[] = "SELECT 1 FROM shards h WHERE h.snapshot_id = ?1 AND NOT EXISTS"
+			      " (SELECT 1 FROM packs p WHERE p.id = h.pack_id AND p.bytes > 0"
+			      "  AND p.snapshot_id = h.snapshot_id AND p.shard = h.number) LIMIT 1";
 static const char AT_SQL[] = SNAPSHOT_FROM " WHERE table_id = ?1 AND date = ?2 AND " SHOWN;
 static const char LATEST_SQL[] =
     SNAPSHOT_FROM " WHERE table_id = ?1 AND " SHOWN " ORDER BY id DESC LIMIT 1";
@@ -385,6 +389,19 @@ snapshots_any(struct catalog *c, int64_t id, struct snapshots_snapshot *out, str
 
 	db_bind_int(q, 1, id);
 	return snapshots_read(q, ERR_ABSENT, 0, out, e);
+}
+
+int
+snapshots_gap(struct catalog *c, int64_t id, bool *out, struct err *e)
+{
+	struct db_query *q = db_query(c->db, GAP_SQL);
+	int rc;
+
+	db_bind_int(q, 1, id);
+	rc = db_step(q, e);
+	db_reset(q);
+	*out = rc == ERR_OK;
+	return rc == ERR_END ? ERR_OK : rc;
 }
 
 int

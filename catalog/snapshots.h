@@ -169,6 +169,13 @@ int snapshots_shard(struct catalog *c, int64_t snapshot_id, uint64_t number,
     struct snapshots_shard *out, struct err *e);
 
 /*
+ * snapshots_gap(c, id, out, e):
+ * Set ${out} to whether a complete snapshot has a shard whose pack was lost when the
+ * catalogue was made again. That row alone tells that what was known of its keys ended there.
+ */
+int snapshots_gap(struct catalog *c, int64_t id, bool *out, struct err *e);
+
+/*
  * snapshots_recount(c, id, changed, e):
  * Count ${changed} documents more (or less) of a snapshot as changed instead of new: gc has let the
  * version before last until it, or has taken that away. Needs a transaction.

@@ -320,25 +320,41 @@ check_pack_moves(struct check *c, const struct packs_pack *row, bool *moves, str
 	*moves = rc == ERR_ABSENT || now.bytes != row->bytes;
 	if (rc == ERR_OK && !*moves) {
 		rc = leftovers_has(c->cat, LEFTOVERS_REPLACEMENT, row->id, e);
-		*moves = rc == ERR_OK;
+		*moves = rc == ERR_OK && pack_staged(c->repo->packsfd, (uint64_t)row->id);
 	}
 	return rc == ERR_ABSENT ? ERR_OK : rc;
+}
+
+/* The replacement has come meanwhile, or was lost: look at what there is now. */
+static int
+check_pack_again(struct check *c, const struct packs_pack *row, struct err *e)
+{
+	uint64_t versions = c->result->versions;
+	int rc;
+
+	check_release(c, false);
+	rc = check_pack_whole(c, row, e);
+	c->result->versions = versions;
+	return rc;
 }
 
 static int
 check_pack(struct check *c, const struct packs_pack *row, struct err *e)
 {
-	bool moves = false;
+	bool moves = false, replaced;
 	int rc;
 
 	/* Of a pack that a snapshot shows there may be a problem with every document: they are held
 	 * back only when it is being replaced. */
 	rc = leftovers_has(c->cat, LEFTOVERS_REPLACEMENT, row->id, e);
-	c->holding = rc == ERR_OK || row->forgotten;
+	replaced = rc == ERR_OK;
+	c->holding = replaced || row->forgotten;
 	if (rc == ERR_OK || rc == ERR_ABSENT)
 		rc = check_pack_whole(c, row, e);
 	if (rc == ERR_OK && c->holding)
 		rc = check_pack_moves(c, row, &moves, e);
+	if (rc == ERR_OK && replaced && !moves && c->held.len > 0)
+		rc = check_pack_again(c, row, e);
 	check_release(c, !moves);
 	c->result->packs++;
 	c->done += row->bytes;

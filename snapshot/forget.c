@@ -71,7 +71,8 @@ forget_judge(struct catalog *cat, const struct forget_policy *policy, struct for
 		const struct snapshots_snapshot *s = &items[i].snapshot;
 		judged[i] = (struct retention_item){
 		    .date = s->date, .pinned = s->pinned, .lost = s->lost > 0};
-		if (rules.tags)
+		rc = snapshots_gap(cat, s->id, &judged[i].gap, e);
+		if (rc == ERR_OK && rules.tags)
 			rc = forget_tagged(cat, policy, s->id, &judged[i].tagged, e);
 	}
 	if (rc == ERR_OK)
@@ -130,12 +131,35 @@ forget_by_name(const void *a, const void *b)
 	return order;
 }
 
-/* Sort what was named, each snapshot once; none may be pinned. */
+/* Whether a snapshot that was named may be forgotten: ERR_OK, ERR_WRONG_STATE or a failure. */
 static int
-forget_plan_settle(struct forget_plan *p, struct err *e)
+forget_may(struct catalog *cat, const struct forget_item *item, struct err *e)
 {
+	const struct tables_table *t = &item->table;
 	char date[DATE_NAME];
+	bool gap;
+	int rc;
+
+	date_name(item->snapshot.date, date);
+	if (item->snapshot.pinned)
+		return err_set(e, ERR_WRONG_STATE,
+		    "%s.%s of %s is pinned; first: thinkback tag remove pin %s.%s %s", t->database,
+		    t->name, date, t->database, t->name, date);
+	rc = snapshots_gap(cat, item->snapshot.id, &gap, e);
+	if (rc == ERR_OK && gap)
+		return err_set(e, ERR_WRONG_STATE,
+		    "%s.%s of %s has lost a pack, and only it tells later snapshots apart from "
+		    "what was before: it is kept",
+		    t->database, t->name, date);
+	return rc;
+}
+
+/* Sort what was named, each snapshot once; all of them may be forgotten. */
+static int
+forget_plan_settle(struct catalog *cat, struct forget_plan *p, struct err *e)
+{
 	size_t n = 0;
+	int rc;
 
 	if (p->n > 0)
 		qsort(p->items, p->n, sizeof(*p->items), forget_by_name);
@@ -143,12 +167,9 @@ forget_plan_settle(struct forget_plan *p, struct err *e)
 		const struct forget_item *item = &p->items[i];
 		if (n > 0 && item->snapshot.id == p->items[n - 1].snapshot.id)
 			continue;
-		date_name(item->snapshot.date, date);
-		if (item->snapshot.pinned)
-			return err_set(e, ERR_WRONG_STATE,
-			    "%s.%s of %s is pinned; first: thinkback tag remove pin %s.%s %s",
-			    item->table.database, item->table.name, date, item->table.database,
-			    item->table.name, date);
+		rc = forget_may(cat, item, e);
+		if (rc != ERR_OK)
+			return rc;
 		p->items[n++] = *item;
 	}
 	p->n = p->forgotten = n;
@@ -165,7 +186,7 @@ forget_plan_named(struct catalog *cat, const char *name, char *const *dates, siz
 	for (size_t i = 0; i < n && rc == ERR_OK; i++)
 		rc = named_at(cat, name, dates[i], forget_plan_add, &p, e);
 	if (rc == ERR_OK)
-		rc = forget_plan_settle(&p, e);
+		rc = forget_plan_settle(cat, &p, e);
 	if (rc != ERR_OK) {
 		forget_plan_finish(&p);
 		return rc;

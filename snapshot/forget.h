@@ -46,7 +46,8 @@ int forget_plan_policy(struct catalog *cat, const struct forget_policy *policy,
 /*
  * forget_plan_named(cat, name, dates, n, out, e):
  * Choose the snapshots of ${name}, "DB" or "DB.TABLE", at the ${n} dates (named_at). Return ERR_OK
- * and set ${out}, to be given to forget_plan_finish; ERR_WRONG_STATE when one is pinned; else as
+ * and set ${out}, to be given to forget_plan_finish; ERR_WRONG_STATE when one is pinned
+ * or tells of a lost pack (snapshots_gap); else as
  * named_at.
  */
 int forget_plan_named(struct catalog *cat, const char *name, char *const *dates, size_t n,

@@ -11,7 +11,9 @@
 #include "catalog/queue.h"
 #include "snapshot/ledger.h"
 #include "snapshot/rebuild_internal.h"
+#include "snapshot/reclaim.h"
 #include "snapshot/store/dictionary.h"
+#include "snapshot/store/ledgerfile.h"
 #include "snapshot/store/marker.h"
 #include "snapshot/store/runfile.h"
 
@@ -86,6 +88,15 @@ ids_sort(struct rebuild_ids *list)
 		qsort(list->ids, list->n, sizeof(uint64_t), ids_compare);
 }
 
+/* Whether the sorted list has the number. */
+static bool
+ids_have(const struct rebuild_ids *list, int64_t id)
+{
+	uint64_t key = (uint64_t)id;
+
+	return list->n > 0 && bsearch(&key, list->ids, list->n, sizeof(key), ids_compare) != NULL;
+}
+
 static int
 rebuild_found(void *arg, uint64_t id, bool is_dictionary)
 {
@@ -105,6 +116,75 @@ rebuild_list(struct rebuild *r, struct err *e)
 	ids_sort(&r->dicts);
 	r->total = 2 * r->packs.n;
 	return rc;
+}
+
+/* ---- what else tells of snapshots ---- */
+
+/* The ledger is judged when it is taken over (rebuild_ledger): here it tells what it can. */
+static int
+rebuild_tagged(struct rebuild *r, struct err *e)
+{
+	struct ledgerfile l = {0};
+	char tag[LEDGERFILE_TAG];
+	int64_t id;
+	size_t at = 0;
+	int rc = ERR_OK;
+
+	if (ledgerfile_load(r->repo->packsfd, &l, NULL) == ERR_OK)
+		while (rc == ERR_OK && ledgerfile_tag_next(&l, &at, &id, tag))
+			rc = ids_add(&r->tagged, (uint64_t)id);
+	ledgerfile_finish(&l);
+	ids_sort(&r->tagged);
+	return rc == ERR_OK ? rc : err_nomem(e);
+}
+
+static void
+old_problem(void *arg, const char *text)
+{
+	(void)arg;
+	(void)text;
+}
+
+/*
+ * When the catalogue that there is is whole, what it has begun with files is carried out first: of
+ * a pack that is to be replaced, the file under the temporary name may be the only whole one.
+ */
+static int
+rebuild_old(struct rebuild *r, struct err *e)
+{
+	struct catalog *old;
+	int rc = catalog_open(r->repo, CATALOG_WRITE, &old, NULL);
+
+	if (rc != ERR_OK)
+		return ERR_OK;
+	rc = catalog_check(old, old_problem, NULL, NULL);
+	if (rc == ERR_OK) {
+		rc = reclaim_leftovers(r->repo, old, e);
+		if (rc == ERR_OK)
+			r->old = old;
+		else if (rc == ERR_CORRUPT)
+			rc = ERR_OK;
+	} else {
+		rc = ERR_OK;
+	}
+	if (r->old == NULL)
+		catalog_close(old);
+	return rc;
+}
+
+int
+rebuild_was_complete(
+    struct rebuild *r, const struct snapshots_snapshot *s, bool *out, struct err *e)
+{
+	struct snapshots_snapshot was;
+	int rc = ERR_ABSENT;
+
+	*out = ids_have(&r->tagged, s->id);
+	if (r->old != NULL && !*out)
+		rc = snapshots_any(r->old, s->id, &was, e);
+	if (rc == ERR_OK)
+		*out = was.table_id == s->table_id && was.date == s->date;
+	return rc == ERR_ABSENT ? ERR_OK : rc;
 }
 
 /* ---- what is forgotten ---- */
@@ -142,10 +222,7 @@ rebuild_markers(struct rebuild *r, struct err *e)
 bool
 rebuild_is_forgotten(const struct rebuild *r, int64_t snapshot_id)
 {
-	uint64_t id = (uint64_t)snapshot_id;
-
-	return r->forgotten.n > 0 &&
-	       bsearch(&id, r->forgotten.ids, r->forgotten.n, sizeof(id), ids_compare) != NULL;
+	return ids_have(&r->forgotten, snapshot_id);
 }
 
 /* ---- packs ---- */
@@ -211,6 +288,22 @@ rebuild_record(
 	return rc;
 }
 
+static int
+rebuild_damage_add(struct rebuild *r, const struct pack_meta *m, struct err *e)
+{
+	if (r->n_damages == r->cap_damages) {
+		size_t cap = r->cap_damages > 0 ? r->cap_damages * 2 : 16;
+		struct rebuild_damage *d = reallocarray(r->damages, cap, sizeof(*d));
+		if (d == NULL)
+			return err_nomem(e);
+		r->damages = d;
+		r->cap_damages = cap;
+	}
+	r->damages[r->n_damages++] = (struct rebuild_damage){
+	    (int64_t)m->pack_id, (int64_t)m->snapshot_id, m->shard, m->lower};
+	return ERR_OK;
+}
+
 /* A pack of which only the header can be read: its snapshot is known, its lines are not. */
 static int
 rebuild_record_header(struct rebuild *r, uint64_t id, int64_t *snapshot_id, struct err *e)
@@ -222,7 +315,7 @@ rebuild_record_header(struct rebuild *r, uint64_t id, int64_t *snapshot_id, stru
 		rc = rebuild_record(r, &m, NULL, e);
 	if (rc == ERR_OK) {
 		*snapshot_id = (int64_t)m.snapshot_id;
-		rc = ids_add(&r->damaged, m.snapshot_id) == ERR_OK ? ERR_OK : err_nomem(e);
+		rc = rebuild_damage_add(r, &m, e);
 	}
 	pack_meta_finish(&m);
 	return rc;
@@ -288,15 +381,30 @@ rebuild_packs(struct rebuild *r, struct err *e)
 }
 
 bool
-rebuild_is_damaged(const struct rebuild *r, int64_t snapshot_id)
+rebuild_may_be_blind(const struct rebuild *r, int64_t snapshot_id)
 {
-	for (size_t i = 0; i < r->damaged.n; i++)
-		if (r->damaged.ids[i] == (uint64_t)snapshot_id)
-			return true;
 	for (size_t i = 0; i < r->n_blinds; i++)
 		if (r->blinds[i].before == snapshot_id || r->blinds[i].behind == snapshot_id)
 			return true;
 	return false;
+}
+
+bool
+rebuild_is_damaged(const struct rebuild *r, int64_t snapshot_id)
+{
+	for (size_t i = 0; i < r->n_damages; i++)
+		if (r->damages[i].snapshot_id == snapshot_id)
+			return true;
+	return rebuild_may_be_blind(r, snapshot_id);
+}
+
+const struct rebuild_damage *
+rebuild_shard_damage(const struct rebuild *r, int64_t snapshot_id, uint64_t shard)
+{
+	for (size_t i = 0; i < r->n_damages; i++)
+		if (r->damages[i].snapshot_id == snapshot_id && r->damages[i].shard == shard)
+			return &r->damages[i];
+	return NULL;
 }
 
 /* ---- runs ---- */
@@ -479,9 +587,25 @@ rebuild_free(struct rebuild *r)
 	pack_reader_free(r->reader);
 	free(r->packs.ids);
 	free(r->dicts.ids);
-	free(r->damaged.ids);
+	free(r->damages);
 	free(r->forgotten.ids);
+	free(r->tagged.ids);
 	free(r->blinds);
+}
+
+/* Look what there is below packs/. */
+static int
+rebuild_look(struct rebuild *r, struct err *e)
+{
+	int rc;
+
+	r->reader = pack_reader_create();
+	if (r->reader == NULL)
+		return err_nomem(e);
+	rc = rebuild_list(r, e);
+	if (rc == ERR_OK)
+		rc = rebuild_markers(r, e);
+	return rc == ERR_OK ? rebuild_tagged(r, e) : rc;
 }
 
 int
@@ -492,21 +616,23 @@ rebuild_run(const struct repo *repo, const struct rebuild_options *options,
 	int rc;
 
 	*result = (struct rebuild_result){0};
-	r.reader = pack_reader_create();
-	rc = r.reader != NULL ? rebuild_list(&r, e) : err_nomem(e);
+	rc = rebuild_old(&r, e);
 	if (rc == ERR_OK)
-		rc = rebuild_markers(&r, e);
+		rc = rebuild_look(&r, e);
 	if (rc == ERR_OK)
 		rc = remake_create(repo, &r.cat, e);
 	if (rc == ERR_OK) {
 		rc = rebuild_fill(&r, e);
 		if (rc == ERR_OK)
 			rc = rebuild_queue(repo, e);
+		catalog_close(r.old);
+		r.old = NULL;
 		if (rc == ERR_OK)
 			rc = remake_place(repo, r.cat, result->kept, sizeof(result->kept), e);
 		else
 			remake_abort(repo, r.cat);
 	}
+	catalog_close(r.old);
 	rebuild_free(&r);
 	return rc;
 }
@@ -579,7 +705,7 @@ rebuild_compare(const struct repo *repo, struct catalog *cat, const struct rebui
 {
 	struct rebuild_options quiet = *options;
 	struct rebuild_result result = {0};
-	struct rebuild r = {.repo = repo, .options = &quiet, .result = &result};
+	struct rebuild r = {.repo = repo, .options = &quiet, .result = &result, .old = cat};
 	int rc;
 
 	quiet.problem = compare_lost;

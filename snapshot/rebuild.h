@@ -16,7 +16,8 @@
  * there before ends with it, because it may have changed or gone; and the snapshots from there on
  * count as having lost documents (struct snapshots_snapshot, lost). The newest snapshots of a table
  * that lack packs without any sign of damage are those of a run that was stopped: they are recorded
- * as unfinished, and the next writer takes them back.
+ * as unfinished, and the next writer takes them back. That one was complete is told by the
+ * catalogue that is there, when it is whole, and by tags.
  *
  * Of a pack that cannot be read at all the table is not known unless another pack of its snapshot
  * is there: then everything that was taken after it counts as having lost documents. When all packs
@@ -57,9 +58,10 @@ struct rebuild_result {
 
 /*
  * rebuild_run(repo, options, result, e):
- * Do it. The caller holds repo_lock; ${repo} may come from repo_open_packs. Return ERR_OK when the
- * new catalogue is in its place, also with problems; ERR_VERSION when a newer thinkback wrote some
- * file; ERR_INTR; or a failure: then the old one is in its place still.
+ * Do it, when the catalogue that is there is whole after what it has begun with files
+ * (reclaim_leftovers). The caller holds repo_lock; ${repo} may come from repo_open_packs. Return
+ * ERR_OK when the new catalogue is in its place, also with problems; ERR_VERSION when a newer
+ * thinkback wrote some file; ERR_INTR; or a failure: then the old one is in its place still.
  */
 int rebuild_run(const struct repo *repo, const struct rebuild_options *options,
     struct rebuild_result *result, struct err *e);

@@ -19,6 +19,14 @@ struct rebuild_ids {
 	size_t n, cap;
 };
 
+/* A pack of which only the header could be read: where its shard ends is not in it. */
+struct rebuild_damage {
+	int64_t pack_id;
+	int64_t snapshot_id;
+	uint64_t shard;
+	struct key lower;
+};
+
 /* A pack that could not be read: where it stood among those that could. */
 struct rebuild_blind {
 	int64_t before; /* snapshot of the pack with the next lower number; 0: none */
@@ -29,12 +37,15 @@ struct rebuild {
 	const struct repo *repo;
 	const struct rebuild_options *options;
 	struct rebuild_result *result;
-	struct catalog *cat;          /* the new one, inside a transaction */
-	struct pack_reader *reader;   /* for walks over an index */
-	struct rebuild_ids packs;     /* all files */
-	struct rebuild_ids dicts;     /* likewise */
-	struct rebuild_ids damaged;   /* snapshots of which a damaged pack is known */
-	struct rebuild_ids forgotten; /* snapshots that are */
+	struct catalog *cat;            /* the new one, inside a transaction */
+	struct catalog *old;            /* the one before, when it is whole; NULL: it is not */
+	struct pack_reader *reader;     /* for walks over an index */
+	struct rebuild_ids packs;       /* all files */
+	struct rebuild_ids dicts;       /* likewise */
+	struct rebuild_ids forgotten;   /* snapshots that are */
+	struct rebuild_ids tagged;      /* snapshots that have a tag or pin in the ledger */
+	struct rebuild_damage *damages; /* owned */
+	size_t n_damages, cap_damages;
 	struct rebuild_blind *blinds; /* owned */
 	size_t n_blinds, cap_blinds;  /* in use, allocated */
 	uint64_t done, total;         /* steps, for progress: two for each pack */
@@ -53,6 +64,21 @@ int rebuild_step(struct rebuild *r, uint64_t packs, struct err *e);
 
 /* rebuild_is_damaged(r, snapshot_id): whether a pack of it is known to be damaged. */
 bool rebuild_is_damaged(const struct rebuild *r, int64_t snapshot_id);
+
+/* rebuild_shard_damage(r, snapshot_id, shard): the damaged pack of a shard; NULL: none is known. */
+const struct rebuild_damage *
+rebuild_shard_damage(const struct rebuild *r, int64_t snapshot_id, uint64_t shard);
+
+/* rebuild_may_be_blind(r, snapshot_id): whether a pack that cannot be read may be one of it. */
+bool rebuild_may_be_blind(const struct rebuild *r, int64_t snapshot_id);
+
+/*
+ * rebuild_was_complete(r, s, out, e):
+ * Set ${out} to whether anything but its packs tells that the snapshot was complete: the catalogue
+ * before, or a tag, which only complete ones get. Return ERR_OK or a failure.
+ */
+int rebuild_was_complete(
+    struct rebuild *r, const struct snapshots_snapshot *s, bool *out, struct err *e);
 
 /* rebuild_is_forgotten(r, snapshot_id): whether it is. */
 bool rebuild_is_forgotten(const struct rebuild *r, int64_t snapshot_id);

@@ -112,18 +112,23 @@ table_add_snapshot(struct table *x, const struct remake_snapshot *s, struct err 
 
 /*
  * The newest snapshots that are not whole, without a sign of damage: a run that was stopped. What
- * was forgotten was complete, and so was everything before it.
+ * was complete or forgotten is none, and so is nothing before it.
  */
-static void
-table_drop_unfinished(struct table *x)
+static int
+table_drop_unfinished(struct table *x, struct err *e)
 {
 	char date[DATE_NAME];
 
 	while (x->n > 0) {
 		const struct table_snapshot *s = &x->snapshots[x->n - 1];
+		bool complete;
+		int rc;
 		if (s->found == s->row.shards || s->row.forgotten ||
 		    rebuild_is_damaged(x->r, s->row.id))
-			return;
+			return ERR_OK;
+		rc = rebuild_was_complete(x->r, &s->row, &complete, e);
+		if (rc != ERR_OK || complete)
+			return rc;
 		date_name(s->row.date, date);
 		rebuild_problem(x->r,
 		    "%s.%s of %s is unfinished and not shown: %" PRIu64 " of its %" PRIu64
@@ -132,6 +137,7 @@ table_drop_unfinished(struct table *x)
 		x->r->result->unfinished++;
 		x->n--;
 	}
+	return ERR_OK;
 }
 
 static int
@@ -156,7 +162,9 @@ table_snapshots(struct table *x, struct err *e)
 	}
 	if (rc != ERR_END)
 		return rc;
-	table_drop_unfinished(x);
+	rc = table_drop_unfinished(x, e);
+	if (rc != ERR_OK)
+		return rc;
 	x->lost_from = x->n;
 	x->documents = calloc(x->n + 2, sizeof(*x->documents));
 	x->bytes = calloc(x->n + 2, sizeof(*x->bytes));
@@ -188,34 +196,97 @@ loss_covers(const struct table_loss *loss, const struct key *key)
 	       (loss->upper.len == 0 || key_compare(key, &loss->upper) < 0);
 }
 
+/* The smallest key over ${key}. */
+static struct key
+key_after(const struct key *key)
+{
+	struct key k = *key;
+
+	if (k.len < KEY_MAX)
+		k.bytes[k.len++] = 0;
+	return k;
+}
+
+/* What a shard of the snapshot at ${at} recorded is lost. */
+static int
+table_lose_shard(struct table *x, size_t at, const struct snapshots_shard *shard, struct err *e)
+{
+	char date[DATE_NAME];
+
+	date_name(x->snapshots[at].row.date, date);
+	rebuild_problem(x->r, "%s.%s of %s has lost what shard %" PRIu64 " recorded",
+	    x->t->database, x->t->name, date, shard->number);
+	return table_add_loss(x, at, &shard->lower, &shard->upper, e);
+}
+
+/* Whether the packs that the snapshot lacks are those that gc has taken. */
+static bool
+table_collected(const struct table *x, const struct table_snapshot *s)
+{
+	return s->row.forgotten && !rebuild_may_be_blind(x->r, s->row.id);
+}
+
+/* Where a shard of the snapshot at ${at} begins; ERR_ABSENT when nothing tells. */
+static int
+table_shard_begin(struct table *x, size_t at, uint64_t number, struct key *out, struct err *e)
+{
+	int64_t snapshot_id = x->snapshots[at].row.id;
+	const struct rebuild_damage *damage = rebuild_shard_damage(x->r, snapshot_id, number);
+	struct snapshots_shard shard;
+	int rc = ERR_OK;
+
+	if (damage == NULL)
+		rc = remake_shard_get(x->r->cat, snapshot_id, number, &shard, e);
+	if (rc == ERR_OK)
+		*out = damage != NULL ? damage->lower : shard.lower;
+	return rc;
+}
+
 /*
- * Shard ${number} of the snapshot at ${at} has no pack: it gets a row that goes as far as the next
- * shard that is there, and ${lower} moves on.
+ * Where a shard ends that begins at ${lower} and of which nothing can be read: where the next one
+ * begins. When that is missing too, it has the keys of both, and this one goes as far as no key;
+ * but when it may be one that gc has taken, this one goes as far as anything can tell.
  */
 static int
-table_missing_shard(struct table *x, size_t at, uint64_t number, struct key *lower, struct err *e)
+table_missing_end(struct table *x, size_t at, uint64_t number, const struct key *lower,
+    struct key *out, struct err *e)
 {
 	const struct table_snapshot *s = &x->snapshots[at];
-	struct snapshots_shard shard = {
-	    .number = number, .lower = *lower, .pack_id = s->first_pack};
-	struct snapshots_shard next;
-	char date[DATE_NAME];
 	int rc = ERR_ABSENT;
 
-	for (uint64_t i = number + 1; i < s->row.shards && rc == ERR_ABSENT; i++)
-		rc = remake_shard_get(x->r->cat, s->row.id, i, &next, e);
+	*out = (struct key){0};
+	for (uint64_t i = number + 1; i < s->row.shards && rc == ERR_ABSENT; i++) {
+		rc = table_shard_begin(x, at, i, out, e);
+		if (rc == ERR_ABSENT && !table_collected(x, s)) {
+			*out = lower->len > 0 ? *lower : key_after(lower);
+			return ERR_OK;
+		}
+	}
+	return rc == ERR_ABSENT ? ERR_OK : rc;
+}
+
+/*
+ * Of shard ${number} of the snapshot at ${at} nothing can be read: it gets a row from ${lower} on,
+ * with the number of another pack if its own is not there (snapshots_gap).
+ */
+static int
+table_missing_shard(struct table *x, size_t at, uint64_t number, const struct key *lower,
+    struct snapshots_shard *out, struct err *e)
+{
+	const struct table_snapshot *s = &x->snapshots[at];
+	const struct rebuild_damage *damage = rebuild_shard_damage(x->r, s->row.id, number);
+	int rc;
+
+	*out =
+	    (struct snapshots_shard){.number = number, .lower = *lower, .pack_id = s->first_pack};
+	if (damage != NULL) {
+		out->lower = damage->lower;
+		out->pack_id = damage->pack_id;
+	}
+	rc = table_missing_end(x, at, number, &out->lower, &out->upper, e);
 	if (rc == ERR_OK)
-		shard.upper = next.lower;
-	else if (rc != ERR_ABSENT)
-		return rc;
-	date_name(s->row.date, date);
-	rebuild_problem(x->r, "%s.%s of %s has lost what shard %" PRIu64 " recorded",
-	    x->t->database, x->t->name, date, number);
-	rc = remake_shard(x->r->cat, s->row.id, &shard, e);
-	if (rc == ERR_OK)
-		rc = table_add_loss(x, at, &shard.lower, &shard.upper, e);
-	*lower = shard.upper;
-	return rc;
+		rc = remake_shard(x->r->cat, s->row.id, out, e);
+	return rc == ERR_OK ? table_lose_shard(x, at, out, e) : rc;
 }
 
 /* ---- reading packs ---- */
@@ -233,17 +304,6 @@ table_add_line(
 	bytes_put32(raw + 17, entry->size);
 	memcpy(raw + 21, entry->digest, DIGEST_LEN);
 	return sort_add(x->lines, &entry->key, raw, sizeof(raw), e);
-}
-
-/* The smallest key over ${key}. */
-static struct key
-key_after(const struct key *key)
-{
-	struct key k = *key;
-
-	if (k.len < KEY_MAX)
-		k.bytes[k.len++] = 0;
-	return k;
 }
 
 /* Take in the lines of a pack; where index blocks are damaged, their range is lost. */
@@ -312,36 +372,31 @@ table_bound(struct table *x, size_t at, const struct snapshots_shard *shard, str
 	return sort_add(x->bounds, &shard->upper, raw, sizeof(raw), e);
 }
 
-/* Whether the packs that the snapshot lacks are those that gc has taken. */
+/* Whether nothing of a shard can be read that should be there. */
 static bool
-table_collected(const struct table *x, const struct table_snapshot *s)
+table_is_missing(const struct table *x, const struct table_snapshot *s, uint64_t number)
 {
-	return s->row.forgotten && !rebuild_is_damaged(x->r, s->row.id);
+	return !table_collected(x, s) || rebuild_shard_damage(x->r, s->row.id, number) != NULL;
 }
 
 static int
 table_read_snapshot(struct table *x, size_t at, struct err *e)
 {
 	const struct table_snapshot *s = &x->snapshots[at];
-	struct snapshots_shard shard;
-	struct key lower = {0};
+	struct snapshots_shard shard = {0};
 	int rc = ERR_OK;
 
 	for (uint64_t i = 0; i < s->row.shards && rc == ERR_OK; i++) {
+		struct key lower = shard.upper;
 		rc = remake_shard_get(x->r->cat, s->row.id, i, &shard, e);
-		if (rc == ERR_OK) {
-			lower = shard.upper;
+		if (rc == ERR_OK)
 			rc = table_pack(x, at, &shard, e);
-		} else if (rc == ERR_ABSENT && table_collected(x, s)) {
-			rc = ERR_OK;
-			continue;
-		} else if (rc == ERR_ABSENT) {
-			rc = table_missing_shard(x, at, i, &lower, e);
-			if (rc == ERR_OK)
-				rc = remake_shard_get(x->r->cat, s->row.id, i, &shard, e);
-		}
+		else if (rc == ERR_ABSENT && table_is_missing(x, s, i))
+			rc = table_missing_shard(x, at, i, &lower, &shard, e);
 		if (rc == ERR_OK)
 			rc = table_bound(x, at, &shard, e);
+		if (rc == ERR_ABSENT)
+			rc = ERR_OK;
 	}
 	return rc;
 }

@@ -13,6 +13,55 @@
 #include "snapshot/store/pack.h"
 #include "snapshot/store/runfile.h"
 
+#include <inttypes.h>
+
+/*
+ * Let the replacement of a pack take its place. Where it is not any more, that has been done,
+ * unless it was lost: a copy of packs/ may lack what has a temporary name.
+ */
+static int
+reclaim_replace(const struct repo *repo, struct catalog *cat, int64_t id, struct err *e)
+{
+	const struct pack_totals *t;
+	struct packs_pack row;
+	struct pack *pack;
+	bool same = true;
+	int rc = pack_replace(repo->packsfd, (uint64_t)id, e);
+
+	if (rc == ERR_OK)
+		rc = packs_get(cat, id, &row, e);
+	if (rc != ERR_OK)
+		return rc == ERR_ABSENT ? ERR_OK : rc;
+	/* What is wrong with a pack that cannot be opened is for check to say. */
+	if (pack_open(repo->packsfd, (uint64_t)id, &pack, NULL) != ERR_OK)
+		return ERR_OK;
+	t = pack_count(pack);
+	same =
+	    t->documents == row.documents && t->deletions == row.deletions && t->bytes == row.bytes;
+	pack_close(pack);
+	return same ? ERR_OK
+		    : err_set(e, ERR_CORRUPT,
+			  "pack %016" PRIx64 " is not the one that catalog.db describes; "
+			  "run: thinkback rebuild",
+			  (uint64_t)id);
+}
+
+/* Remove a pack with which the catalogue has done, and of which it therefore has no row. */
+static int
+reclaim_remove(const struct repo *repo, struct catalog *cat, int64_t id, struct err *e)
+{
+	struct packs_pack row;
+	int rc = packs_get(cat, id, &row, e);
+
+	if (rc == ERR_ABSENT)
+		return pack_remove(repo->packsfd, (uint64_t)id, e);
+	return rc == ERR_OK ? err_set(e, ERR_CORRUPT,
+				  "catalog.db is damaged: it needs pack %016" PRIx64
+				  ", and has it removed; run: thinkback rebuild",
+				  (uint64_t)id)
+			    : rc;
+}
+
 /* Carry out one leftover. */
 static int
 reclaim_file(const struct repo *repo, struct catalog *cat, enum leftovers_kind kind, int64_t id,
@@ -24,9 +73,9 @@ reclaim_file(const struct repo *repo, struct catalog *cat, enum leftovers_kind k
 	case LEFTOVERS_LEDGER:
 		return ledger_write(repo, cat, e);
 	case LEFTOVERS_REPLACEMENT:
-		return pack_replace(packsfd, (uint64_t)id, e);
+		return reclaim_replace(repo, cat, id, e);
 	case LEFTOVERS_PACK:
-		return pack_remove(packsfd, (uint64_t)id, e);
+		return reclaim_remove(repo, cat, id, e);
 	case LEFTOVERS_DICTIONARY:
 		return dictionary_remove(packsfd, (uint64_t)id, e);
 	case LEFTOVERS_MARKER:

@@ -23,8 +23,8 @@ int reclaim_recover(const struct repo *repo, struct catalog *cat, struct err *e)
  * reclaim_leftovers(repo, cat, e):
  * Write the ledger, give replacements of packs their name (and let the catalogue show what they
  * have again that was lost), then remove packs, dictionaries and markers that the catalogue has
- * done with, in this order: a marker outlives the packs of its snapshot. Return ERR_OK or a
- * failure.
+ * done with, in this order: a marker outlives the packs of its snapshot. Return ERR_OK;
+ * ERR_CORRUPT when a pack is not what the catalogue says, or is still in it; or a failure.
  */
 int reclaim_leftovers(const struct repo *repo, struct catalog *cat, struct err *e);
 

@@ -129,6 +129,9 @@ int pack_writer_commit(struct pack_writer *w, struct pack_totals *totals, struct
 int pack_writer_stage(struct pack_writer *w, struct pack_totals *totals, struct err *e);
 int pack_replace(int packsfd, uint64_t pack_id, struct err *e);
 
+/* pack_staged(packsfd, pack_id): whether the new file is there under its temporary name. */
+bool pack_staged(int packsfd, uint64_t pack_id);
+
 /* pack_writer_abort(w): throw the pack away and free ${w}, which may be NULL. */
 void pack_writer_abort(struct pack_writer *w);
 

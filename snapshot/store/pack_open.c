@@ -301,6 +301,12 @@ pack_replace(int packsfd, uint64_t pack_id, struct err *e)
 	return packfile_replace(packsfd, PACKFILE_PACK, pack_id, e);
 }
 
+bool
+pack_staged(int packsfd, uint64_t pack_id)
+{
+	return packfile_staged(packsfd, PACKFILE_PACK, pack_id);
+}
+
 int
 pack_clean(int packsfd, struct err *e)
 {

@@ -289,6 +289,15 @@ packfile_stage(struct packfile_writer *w, struct err *e)
 	return rc;
 }
 
+bool
+packfile_staged(int packsfd, enum packfile_kind kind, uint64_t id)
+{
+	struct packfile_names names;
+
+	return packfile_names_make(kind, id, &names, NULL) == ERR_OK &&
+	       faccessat(packsfd, names.temp, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 int
 packfile_replace(int packsfd, enum packfile_kind kind, uint64_t id, struct err *e)
 {

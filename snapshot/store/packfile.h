@@ -62,6 +62,12 @@ int packfile_append(struct packfile_writer *w, const void *data, size_t len, str
 uint64_t packfile_size(const struct packfile_writer *w);
 
 /*
+ * packfile_staged(packsfd, kind, id): whether a file of that kind and number waits under its
+ * temporary name, finished or not. False also when that cannot be looked at.
+ */
+bool packfile_staged(int packsfd, enum packfile_kind kind, uint64_t id);
+
+/*
  * packfile_commit(w, e):
  * Sync the file, give it its name, sync the directories. ${w} is freed, also on failure, and then
  * nothing is left behind. Return ERR_OK; ERR_EXISTS when there is a file of that name, which is

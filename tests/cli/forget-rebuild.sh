@@ -97,4 +97,4 @@ oracle flip "$victim" $(($(stat -c %s "$victim") - 50))
 expect 3 tb rebuild
 expect 0 tb forget -e d.t --keep-last 1 -n
 says out '^  keep    2026-12-06T00-00-00Z  newest without losses$'
-says out '^  keep    2026-12-08T00-00-00Z  last snapshot$'
+says out '^  keep    2026-12-08T00-00-00Z  last snapshot, tells of a lost pack$'

@@ -123,6 +123,19 @@ find "$repo/packs" -name '*.pack' | while read -r pack; do
 	[[ $(basename "$pack" .pack) < $victim ]] || rm "$pack"
 done
 [ ! -e "$newest" ] || fail 'the newest pack should be gone'
+# Where a catalogue says that it was complete, or it has a tag, it has lost packs.
+for proof in catalog tag; do
+	cp -a "$repo" "$work/proof"
+	if [ "$proof" = tag ]; then
+		expect 0 "$THINKBACK" -r "$work/proof" tag add pin d.t 2026-12-02T00-00-00Z
+		rm "$work/proof"/catalog.db*
+	fi
+	expect 3 "$THINKBACK" -r "$work/proof" rebuild
+	says err 'd\.t of 2026-12-02T00-00-00Z has lost what shard 1 recorded'
+	[ "$("$THINKBACK" -r "$work/proof" --json list d.t | jq -s 'last.lost')" -gt 0 ] || fail 'not marked'
+	rm -rf "$work/proof"
+done
+rm "$repo"/catalog.db*
 expect 3 tb rebuild
 says err 'is unfinished and not shown: 1 of its 2 packs are there'
 equal 1 "$(wc -l <"$work/err")" 'lines about one unfinished snapshot'
