@@ -4,9 +4,10 @@
  * The one that is made is a temporary database of SQLite, gone when it is closed; the other is
  * attached to it as "old". What an unfinished snapshot has done in it is left out: the versions
  * born in it, and that others ended with it. What packs do not tell is not compared: when a run was
- * started, when a snapshot was verified, on how many documents a dictionary was trained, and that a
- * snapshot has stored anew what those before it have lost (its lost is 0 then). The counts of a
- * forgotten snapshot are those that it had, and what gc has taken of it is not in the packs.
+ * started, when a snapshot was verified, on how many documents a dictionary was trained, that a
+ * snapshot has stored anew what those before it have lost (its lost is 0 then), and how much was
+ * lost with a pack, when gc has taken what was before. The counts of a forgotten snapshot are those
+ * that it had, and what gc has taken of it is not in the packs.
  */
 #include "catalog/remake.h"
 
@@ -18,6 +19,14 @@
 
 #define UNFINISHED "(SELECT id FROM old.snapshots WHERE complete = 0)"
 #define DIED "CASE WHEN o.died IN " UNFINISHED " THEN 9223372036854775807 ELSE o.died END"
+
+/* A pack of the table's snapshots up to this one was lost: of its shard there is a row without it.
+ */
+#define GAP                                                                                        \
+	"SELECT 1 FROM main.snapshots s JOIN main.shards h ON h.snapshot_id = s.id"                \
+	" WHERE s.table_id = n.table_id AND s.id <= n.id AND NOT EXISTS (SELECT 1 FROM"            \
+	" main.packs p WHERE p.id = h.pack_id AND p.snapshot_id = s.id AND p.shard = h.number"     \
+	" AND p.bytes > 0)"
 
 /* Each gives a text for every row that is not what the packs say. */
 static const char SCHEMA_COMPARE_SQL[] =
@@ -42,7 +51,8 @@ static const char SNAPSHOTS_COMPARE_SQL[] =
     "  AND q.date = r.date AND q.source = r.source AND (o.forgotten = 1"
     "   OR (o.documents = n.documents AND o.bytes = n.bytes AND o.added = n.added"
     "    AND o.changed = n.changed AND o.deleted = n.deleted AND o.stored_bytes = n.stored_bytes"
-    "    AND (o.lost = n.lost OR (o.lost = 0 AND n.lost > 0)))))"
+    "    AND (o.lost = n.lost OR (o.lost = 0 AND n.lost > 0)"
+    "     OR (o.lost > n.lost AND n.lost > 0 AND EXISTS (" GAP "))))))"
     " UNION ALL SELECT 'snapshot ' || o.id || ' has no packs' FROM old.snapshots o"
     " WHERE o.complete = 1 AND NOT EXISTS (SELECT 1 FROM main.snapshots n"
     "  WHERE n.id = o.id AND n.complete = 1)";

@@ -10,7 +10,8 @@
 
 #define MOST 40 /* snapshots of a case */
 
-/* Read dates as "2026-11-18T03", blanks between; "!" behind one: pinned, "#": tagged, "-": lost. */
+/* Read dates as "2026-11-18T03", blanks between; "!" behind one: pinned, "#": tagged, "-": lost,
+ * "?": with a gap. */
 static size_t
 read_dates(const char *text, struct retention_item items[MOST])
 {
@@ -26,6 +27,7 @@ read_dates(const char *text, struct retention_item items[MOST])
 			items[n].pinned = items[n].pinned || *text == '!';
 			items[n].tagged = items[n].tagged || *text == '#';
 			items[n].lost = items[n].lost || *text == '-';
+			items[n].gap = items[n].gap || *text == '?';
 		}
 		text += strspn(text, " ");
 		n++;
@@ -73,6 +75,10 @@ retention_apply__rules(void **state)
 		"2026-11-20T03:last snapshot\n"},
 	    {"which is kept anyway", {.keep = {[RETENTION_LAST] = 1}},
 		"2026-11-17T03 2026-11-18T03- 2026-11-19T03", "2026-11-19T03:last snapshot\n"},
+	    {"what tells of a lost pack", {.keep = {[RETENTION_LAST] = 1}},
+		"2026-11-17T03?- 2026-11-18T03- 2026-11-19T03 2026-11-20T03?-",
+		"2026-11-17T03:tells of a lost pack\n2026-11-19T03:newest without losses\n"
+		"2026-11-20T03:last snapshot,tells of a lost pack\n"},
 	    {"all have lost something", {.keep = {[RETENTION_LAST] = 1}},
 		"2026-11-18T03- 2026-11-19T03-", "2026-11-19T03:last snapshot\n"},
 	    {"hours: the newest of each", {.keep = {[RETENTION_HOURLY] = 2}},

@@ -26,7 +26,7 @@ done
 awk '/^\$ / { if (command != "" && !said && command !~ /^\$ (export|thinkback (init|mount)|cp|fusermount3) /) print command
 	command = $0; said = 0; next } NF { said = 1 }' "$work/out" >"$work/mute"
 silent mute
-soon 5 clean || fail "left behind: $(left)"
+soon 20 clean || fail "left behind: $(left)"
 
 # Interrupted at the terminal while it is mounted, and while it takes snapshots.
 for moment in mnt backups; do
@@ -40,7 +40,7 @@ for moment in mnt backups; do
 		status=0
 		wait "$pid" || status=$?
 		[ "$status" -ne 0 ] || fail "status 0 after SIG$signal"
-		soon 5 clean || fail "left behind after SIG$signal: $(left)"
+		soon 20 clean || fail "left behind after SIG$signal: $(left)"
 	done
 done
 
@@ -59,9 +59,9 @@ END
 chmod +x "$work/shim/fusermount3"
 expect 1 env TMPDIR="$work/tmp" THINKBACK="$THINKBACK" PATH="$work/shim:$PATH" "$root/tests/demo"
 [ -e "$work/shim/tried2" ] || fail 'the mount was never busy'
-soon 5 clean || fail "left behind by a busy mount: $(left)"
+soon 20 clean || fail "left behind by a busy mount: $(left)"
 
 # A demo that cannot do its job says so.
 expect 1 env TMPDIR="$work/tmp" THINKBACK=/bin/false "$root/tests/demo"
 says err 'the demo failed'
-soon 5 clean || fail "left behind: $(left)"
+soon 20 clean || fail "left behind: $(left)"
