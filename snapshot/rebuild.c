@@ -13,7 +13,6 @@
 #include "snapshot/rebuild_internal.h"
 #include "snapshot/reclaim.h"
 #include "snapshot/store/dictionary.h"
-#include "snapshot/store/ledgerfile.h"
 #include "snapshot/store/marker.h"
 #include "snapshot/store/runfile.h"
 
@@ -120,22 +119,22 @@ rebuild_list(struct rebuild *r, struct err *e)
 
 /* ---- what else tells of snapshots ---- */
 
-/* The ledger is judged when it is taken over (rebuild_ledger): here it tells what it can. */
-static int
-rebuild_tagged(struct rebuild *r, struct err *e)
+/* Whether the ledger tells that the snapshot was complete (rebuild_was_complete). */
+static bool
+rebuild_ledger_tells(const struct rebuild *r, const struct snapshots_snapshot *s)
 {
-	struct ledgerfile l = {0};
 	char tag[LEDGERFILE_TAG];
-	int64_t id;
+	int64_t id, date;
 	size_t at = 0;
-	int rc = ERR_OK;
 
-	if (ledgerfile_load(r->repo->packsfd, &l, NULL) == ERR_OK)
-		while (rc == ERR_OK && ledgerfile_tag_next(&l, &at, &id, tag))
-			rc = ids_add(&r->tagged, (uint64_t)id);
-	ledgerfile_finish(&l);
-	ids_sort(&r->tagged);
-	return rc == ERR_OK ? rc : err_nomem(e);
+	while (ledgerfile_tag_next(&r->ledger, &at, &id, tag))
+		if (id == s->id)
+			return true;
+	at = 0;
+	while (ledgerfile_date_next(&r->ledger, &at, &id, &date))
+		if (id == s->table_id && date > s->date)
+			return true;
+	return false;
 }
 
 static void
@@ -179,7 +178,7 @@ rebuild_was_complete(
 	struct snapshots_snapshot was;
 	int rc = ERR_ABSENT;
 
-	*out = ids_have(&r->tagged, s->id);
+	*out = rebuild_ledger_tells(r, s);
 	if (r->old != NULL && !*out)
 		rc = snapshots_any(r->old, s->id, &was, e);
 	if (rc == ERR_OK)
@@ -589,7 +588,7 @@ rebuild_free(struct rebuild *r)
 	free(r->dicts.ids);
 	free(r->damages);
 	free(r->forgotten.ids);
-	free(r->tagged.ids);
+	ledgerfile_finish(&r->ledger);
 	free(r->blinds);
 }
 
@@ -605,7 +604,9 @@ rebuild_look(struct rebuild *r, struct err *e)
 	rc = rebuild_list(r, e);
 	if (rc == ERR_OK)
 		rc = rebuild_markers(r, e);
-	return rc == ERR_OK ? rebuild_tagged(r, e) : rc;
+	/* It is judged when it is taken over (rebuild_ledger): here it tells what it can. */
+	(void)ledgerfile_load(r->repo->packsfd, &r->ledger, NULL);
+	return rc;
 }
 
 int

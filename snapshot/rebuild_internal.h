@@ -6,6 +6,7 @@
 #include "catalog/catalog.h"
 #include "catalog/remake.h"
 #include "snapshot/rebuild.h"
+#include "snapshot/store/ledgerfile.h"
 #include "snapshot/store/pack.h"
 
 #include <stdbool.h>
@@ -43,7 +44,7 @@ struct rebuild {
 	struct rebuild_ids packs;       /* all files */
 	struct rebuild_ids dicts;       /* likewise */
 	struct rebuild_ids forgotten;   /* snapshots that are */
-	struct rebuild_ids tagged;      /* snapshots that have a tag or pin in the ledger */
+	struct ledgerfile ledger;       /* empty when it cannot be read */
 	struct rebuild_damage *damages; /* owned */
 	size_t n_damages, cap_damages;
 	struct rebuild_blind *blinds; /* owned */
@@ -75,7 +76,8 @@ bool rebuild_may_be_blind(const struct rebuild *r, int64_t snapshot_id);
 /*
  * rebuild_was_complete(r, s, out, e):
  * Set ${out} to whether anything but its packs tells that the snapshot was complete: the catalogue
- * before, or a tag, which only complete ones get. Return ERR_OK or a failure.
+ * before, a tag, which only complete ones get, or that a later one of its table was forgotten.
+ * Return ERR_OK or a failure.
  */
 int rebuild_was_complete(
     struct rebuild *r, const struct snapshots_snapshot *s, bool *out, struct err *e);

@@ -38,6 +38,7 @@ struct history {
 	struct history_snapshot snapshots[HISTORY_SNAPSHOTS];
 	size_t n;   /* of these */
 	bool lossy; /* damage may have taken documents: of each snapshot as many as it counts */
+	bool gaps;  /* a lost pack may have: of a snapshot that counts any, perhaps more */
 };
 
 /* history_start(h, seed), history_end(h): make an empty repository; remove it. */
@@ -68,6 +69,10 @@ void history_forget(struct history *h, size_t i);
 
 /* history_gc(h, threshold, freed): collect, after what a stopped writer left; as gc_run returns. */
 int history_gc(struct history *h, unsigned threshold, uint64_t *freed);
+
+/* history_collect(h, threshold): the same, where packs may be damaged: their tables stay as they
+ * are. */
+void history_collect(struct history *h, unsigned threshold);
 
 /* history_tag(h, i, tag): give snapshot number ${i} of the history a tag. */
 void history_tag(struct history *h, size_t i, const char *tag);
