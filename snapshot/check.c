@@ -13,6 +13,7 @@
 #include "snapshot/json/jsonkey.h"
 #include "snapshot/ledger.h"
 #include "snapshot/rebuild.h"
+#include "snapshot/reclaim.h"
 #include "snapshot/store/dictionary.h"
 #include "snapshot/store/marker.h"
 #include "snapshot/store/pack.h"
@@ -309,7 +310,8 @@ check_pack_whole(struct check *c, const struct packs_pack *row, struct err *e)
 
 /*
  * Whether a pack is in the hands of a gc or repair, at work or stopped: it is not there any more,
- * another one than it was, or about to become that.
+ * another one than it was, or about to become that, or has become that and its documents are still
+ * to be shown.
  */
 static int
 check_pack_moves(struct check *c, const struct packs_pack *row, bool *moves, struct err *e)
@@ -320,7 +322,8 @@ check_pack_moves(struct check *c, const struct packs_pack *row, bool *moves, str
 	*moves = rc == ERR_ABSENT || now.bytes != row->bytes;
 	if (rc == ERR_OK && !*moves) {
 		rc = leftovers_has(c->cat, LEFTOVERS_REPLACEMENT, row->id, e);
-		*moves = rc == ERR_OK && pack_staged(c->repo->packsfd, (uint64_t)row->id);
+		*moves = rc == ERR_OK && (pack_staged(c->repo->packsfd, (uint64_t)row->id) ||
+					     reclaim_compare(c->repo, row, NULL) == ERR_OK);
 	}
 	return rc == ERR_ABSENT ? ERR_OK : rc;
 }

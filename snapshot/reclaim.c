@@ -3,7 +3,6 @@
 
 #include "catalog/base/file.h"
 #include "catalog/leftovers.h"
-#include "catalog/packs.h"
 #include "catalog/runs.h"
 #include "catalog/snapshots.h"
 #include "catalog/versions.h"
@@ -15,6 +14,27 @@
 
 #include <inttypes.h>
 
+int
+reclaim_compare(const struct repo *repo, const struct packs_pack *row, struct err *e)
+{
+	const struct pack_totals *t;
+	struct pack *pack;
+	bool same;
+	int rc = pack_open(repo->packsfd, (uint64_t)row->id, &pack, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	t = pack_count(pack);
+	same = t->documents == row->documents && t->deletions == row->deletions &&
+	       t->bytes == row->bytes;
+	pack_close(pack);
+	return same ? ERR_OK
+		    : err_set(e, ERR_WRONG_STATE,
+			  "pack %016" PRIx64 " is not the one that catalog.db describes; "
+			  "run: thinkback rebuild",
+			  (uint64_t)row->id);
+}
+
 /*
  * Let the replacement of a pack take its place. Where it is not any more, that has been done,
  * unless it was lost: a copy of packs/ may lack what has a temporary name.
@@ -22,10 +42,7 @@
 static int
 reclaim_replace(const struct repo *repo, struct catalog *cat, int64_t id, struct err *e)
 {
-	const struct pack_totals *t;
 	struct packs_pack row;
-	struct pack *pack;
-	bool same = true;
 	int rc = pack_replace(repo->packsfd, (uint64_t)id, e);
 
 	if (rc == ERR_OK)
@@ -33,17 +50,7 @@ reclaim_replace(const struct repo *repo, struct catalog *cat, int64_t id, struct
 	if (rc != ERR_OK)
 		return rc == ERR_ABSENT ? ERR_OK : rc;
 	/* What is wrong with a pack that cannot be opened is for check to say. */
-	if (pack_open(repo->packsfd, (uint64_t)id, &pack, NULL) != ERR_OK)
-		return ERR_OK;
-	t = pack_count(pack);
-	same =
-	    t->documents == row.documents && t->deletions == row.deletions && t->bytes == row.bytes;
-	pack_close(pack);
-	return same ? ERR_OK
-		    : err_set(e, ERR_CORRUPT,
-			  "pack %016" PRIx64 " is not the one that catalog.db describes; "
-			  "run: thinkback rebuild",
-			  (uint64_t)id);
+	return reclaim_compare(repo, &row, e) == ERR_WRONG_STATE ? ERR_CORRUPT : ERR_OK;
 }
 
 /* Remove a pack with which the catalogue has done, and of which it therefore has no row. */

@@ -8,6 +8,7 @@
 
 #include "catalog/base/err.h"
 #include "catalog/catalog.h"
+#include "catalog/packs.h"
 #include "catalog/repo.h"
 
 #include <stdint.h>
@@ -27,6 +28,13 @@ int reclaim_recover(const struct repo *repo, struct catalog *cat, struct err *e)
  * ERR_CORRUPT when a pack is not what the catalogue says, or is still in it; or a failure.
  */
 int reclaim_leftovers(const struct repo *repo, struct catalog *cat, struct err *e);
+
+/*
+ * reclaim_compare(repo, row, e):
+ * Whether the pack that is there is the one that the catalogue describes, by its totals. Return
+ * ERR_OK; ERR_WRONG_STATE when it is another one; else what pack_open returns.
+ */
+int reclaim_compare(const struct repo *repo, const struct packs_pack *row, struct err *e);
 
 /*
  * reclaim_records(repo, cat, e):
