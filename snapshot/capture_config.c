@@ -1,5 +1,6 @@
 /* A table's configuration as sources carry it: the .info of a dump, the .table.json of a tree. */
 #include "snapshot/capture_internal.h"
+#include "snapshot/info.h"
 #include "snapshot/json/member.h"
 
 #include <string.h>
@@ -48,18 +49,6 @@ config_copy(const struct buf *in, struct buf *out)
 			rc = buf_append(out, value.data, value.len);
 	}
 	return rc == ERR_END ? buf_putc(out, '}') : rc;
-}
-
-static int
-config_primary_key(const struct buf *in, struct buf *out, struct err *e)
-{
-	struct member_span value;
-
-	if (member_find(in->data, in->len, "primary_key", 11, &value) != ERR_OK ||
-	    member_string(value.data, value.len, out) != ERR_OK ||
-	    memchr(out->data, '\0', out->len) != NULL || out->len == 0)
-		return err_set(e, ERR_FORMAT, "it has no \"primary_key\" with a field's name");
-	return buf_str(out) != NULL ? ERR_OK : err_nomem(e);
 }
 
 /* The number of elements is the number of shards; their values are rough counts of documents. */
@@ -168,7 +157,7 @@ capture_config_read(
 		err_prefix(e, "line %llu, column %llu", (unsigned long long)where.line,
 		    (unsigned long long)where.column);
 	if (rc == ERR_OK)
-		rc = config_primary_key(&whole, &out->primary_key, e);
+		rc = info_primary_key(&whole, &out->primary_key, e);
 	if (rc == ERR_OK && config_copy(&whole, &out->json) != ERR_OK)
 		rc = err_nomem(e);
 	if (rc == ERR_OK) {

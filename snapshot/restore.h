@@ -81,9 +81,9 @@ struct restore_result {
  * missing. Return ERR_OK when it went through, whatever its tables did (${result} tells); before
  * anything is changed: ERR_ABSENT when nothing fits the selection or no snapshot has the key;
  * ERR_EXISTS when tables are there and force is not set; ERR_WRONG_STATE when one there has another
- * primary key; ERR_ARG for names that make no sense, and for permissions that are to go into a
- * directory or that no snapshot has; what source_open_server returns when the
- * server cannot be used. ERR_INTR when interrupted.
+ * primary key; ERR_FORMAT when the .info of one in a directory is damaged; ERR_ARG for names that
+ * make no sense, and for permissions that are to go into a directory or that no snapshot has; what
+ * source_open_server returns when the server cannot be used. ERR_INTR when interrupted.
  */
 int restore_run(const struct repo *repo, const char *target, const struct restore_options *options,
     struct restore_result *result, struct err *e);

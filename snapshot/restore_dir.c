@@ -3,10 +3,13 @@
  * go through too: files are merged, read back and replaced atomically. The contracts are in
  * restore_internal.h.
  */
+#include "snapshot/info.h"
 #include "snapshot/restore_internal.h"
 #include "snapshot/sort.h"
 #include "snapshot/target.h"
 
+#include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 
 /* Room for DIR/DB/TABLE.json is taken as it is needed: DIR is as long as a user likes. */
@@ -20,6 +23,28 @@ dir_path(const struct restore *r, const struct restore_job *job, const char *ext
 	    buf_str(out) == NULL)
 		return err_nomem(e);
 	return ERR_OK;
+}
+
+/* What is there has to have the key field of the snapshot, as far as it tells. */
+static int
+dir_look_key(const struct restore *r, const struct restore_job *job, struct err *e)
+{
+	struct buf path = {0}, key = {0};
+	int rc = dir_path(r, job, ".info", &path, e);
+
+	if (rc == ERR_OK)
+		rc = info_read_key(
+		    AT_FDCWD, (const char *)path.data, (const char *)path.data, &key, e);
+	if (rc == ERR_OK &&
+	    strcmp((const char *)key.data, (const char *)job->primary_key.data) != 0)
+		rc = err_set(e, ERR_WRONG_STATE,
+		    "%s.%s is there with the primary key \"%s\", the snapshot has \"%s\"; --into "
+		    "takes another name",
+		    job->table.database, job->table.name, (const char *)key.data,
+		    (const char *)job->primary_key.data);
+	buf_finish(&path);
+	buf_finish(&key);
+	return rc == ERR_ABSENT ? ERR_OK : rc;
 }
 
 static int
@@ -41,7 +66,7 @@ dir_look(struct restore *r, struct restore_job *job, struct err *e)
 			    (const char *)path.data);
 	}
 	buf_finish(&path);
-	return rc;
+	return rc == ERR_OK ? dir_look_key(r, job, e) : rc;
 }
 
 static int

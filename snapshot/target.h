@@ -106,7 +106,8 @@ void target_close(struct target *t);
  * durably, and read them back. Applying the same batch twice gives the same result. Return ERR_OK
  * when what was read back equals what was sent; ERR_CORRUPT when it does not; ERR_FORMAT when what
  * the target holds cannot be merged with (text says where); ERR_BUSY when another worker uses the
- * target; ERR_NOSPACE, ERR_IO ...; the target is as before unless ERR_OK or ERR_CORRUPT.
+ * target; ERR_ARG when its .info names another key field; ERR_NOSPACE, ERR_IO ...; the target is as
+ * before unless ERR_OK or ERR_CORRUPT.
  *
  * On a server each document stands for itself: one that cannot be restored (ERR_ARG, with the
  * reason of the first) leaves the others alone. ERR_ARG also for a table that is not there or has

@@ -8,6 +8,7 @@
  */
 #include "catalog/base/file.h"
 #include "catalog/tables.h"
+#include "snapshot/info.h"
 #include "snapshot/payload.h"
 #include "snapshot/target_internal.h"
 
@@ -156,6 +157,28 @@ target_dir_empty(const struct target_dir_input *in, bool *empty, struct err *e)
 			least[n++] = text[i];
 	*empty = got <= TARGET_DIR_BLANK && n == 2 && memcmp(least, "[]", 2) == 0;
 	return ERR_OK;
+}
+
+/*
+ * The documents that are there have to be those of a table with the same key field: read with
+ * another one, all that are equal in it would become one.
+ */
+static int
+target_dir_check_key(const struct target_dir_batch *b, struct err *e)
+{
+	const char *path = (const char *)b->info_path.data;
+	struct buf key = {0};
+	int rc = info_read_key(b->fd, b->info_name, path, &key, e);
+
+	if (rc == ERR_OK && strcmp((const char *)key.data, b->table->primary_key) != 0)
+		rc = err_set(e, ERR_ARG,
+		    "the key field of %s.%s is \"%s\" in %s and \"%s\" in the repository",
+		    b->table->database, b->table->table, (const char *)key.data, path,
+		    b->table->primary_key);
+	else if (rc == ERR_FORMAT)
+		err_prefix(e, "cannot add to %s.%s", b->table->database, b->table->table);
+	buf_finish(&key);
+	return rc == ERR_ABSENT ? ERR_OK : rc;
 }
 
 /* Put the documents of the file that is there behind the restores in the sorter. */
@@ -335,6 +358,8 @@ target_dir_merge(struct target_dir_batch *b, struct err *e)
 	bool same = false;
 	int rc = target_dir_enter(b, e);
 
+	if (rc == ERR_OK)
+		rc = target_dir_check_key(b, e);
 	if (rc == ERR_OK && !b->table->exact)
 		rc = target_dir_load(b, e);
 	if (rc == ERR_OK)

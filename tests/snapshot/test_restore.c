@@ -269,6 +269,35 @@ restore__a_broken_file_fails_its_table(void **state)
 }
 
 static void
+restore__another_primary_key_is_refused(void **state)
+{
+	static const char there[] = "[{\"no\":1,\"id\":1},{\"no\":2,\"id\":1}]";
+	struct fixture *f = *state;
+
+	run(f, ERR_OK, T_DONE U_DONE);
+	put(f->target, "d/t.json", there);
+	put(f->target, "d/t.info", "{\"primary_key\": \"no\"}");
+	f->options.force = true;
+	for (int exact = 0; exact < 2; exact++) {
+		f->options.exact = exact;
+		run(f, ERR_WRONG_STATE, "");
+		assert_non_null(strstr(f->e.text,
+		    "d.t is there with the primary key \"no\", the snapshot has \"id\"; --into"));
+		holds(f, "d/t.json", there);
+		holds(f, "d/t.info", "{\"primary_key\": \"no\"}");
+	}
+	/* What it is cannot be known: nothing is written over it. */
+	put(f->target, "d/t.info", "{\"primary_key\":");
+	run(f, ERR_FORMAT, "");
+	assert_non_null(strstr(f->e.text, "target/d/t.info: line 1, column "));
+	holds(f, "d/t.json", there);
+	f->options.into = "other";
+	run(f, ERR_OK,
+	    "other.t done: 3 same, 0 changed, 0 missing, 0 extra; 0 deleted\n"
+	    "other.u done: 0 same, 0 changed, 0 missing, 0 extra; 0 deleted\n");
+}
+
+static void
 restore__stops_when_told(void **state)
 {
 	struct fixture *f = *state;
@@ -328,6 +357,7 @@ main(void)
 	    TEST(restore__a_key_alone),
 	    TEST(restore__other_names),
 	    TEST(restore__a_broken_file_fails_its_table),
+	    TEST(restore__another_primary_key_is_refused),
 	    TEST(restore__stops_when_told),
 	    TEST(documents__one_and_all_without_bytes),
 	};

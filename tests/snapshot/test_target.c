@@ -193,9 +193,45 @@ apply__info_that_differs_is_replaced(void **state)
 {
 	struct fixture *f = *state;
 
-	write_text(f, "orders.info", "{\"primary_key\":\"no\"}\n");
+	write_text(f, "orders.info", "{\"primary_key\": \"id\", \"indexes\": []}\n");
 	assert_err(apply(f, "1 a"), ERR_OK, &f->e);
 	holds(f, "orders.info", CONFIG "\n");
+}
+
+/* Neither merging nor writing all anew may read documents by a field that is not their key. */
+static void
+apply__another_key_field_is_refused(void **state)
+{
+	static const char there[] = "[{\"no\":1,\"id\":1},{\"no\":2,\"id\":1}]";
+	struct fixture *f = *state;
+
+	write_text(f, "orders.json", there);
+	write_text(f, "orders.info", "{\"primary_key\":\"no\"}\n");
+	for (int exact = 0; exact < 2; exact++) {
+		f->table.exact = exact;
+		assert_err(apply(f, "1 a"), ERR_ARG, &f->e);
+		assert_non_null(strstr(f->e.text, "the key field of shop.orders is \"no\" in "));
+		holds(f, "orders.json", there);
+		holds(f, "orders.info", "{\"primary_key\":\"no\"}\n");
+	}
+}
+
+static void
+apply__damaged_info_is_refused(void **state)
+{
+	static const char *const bad[] = {"", "{\"primary_key\":\"id\"", "{}",
+	    "{\"primary_key\":\"\"}", "[1]", "{\"primary_key\":1}"};
+	struct fixture *f = *state;
+
+	write_text(f, "orders.json", "[{\"id\":7}]");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		write_text(f, "orders.info", bad[i]);
+		assert_err(apply(f, "1 a"), ERR_FORMAT, &f->e);
+		assert_non_null(strstr(f->e.text, "cannot add to shop.orders: "));
+		assert_non_null(strstr(f->e.text, "shop/orders.info: "));
+		holds(f, "orders.json", "[{\"id\":7}]");
+		holds(f, "orders.info", bad[i]);
+	}
 }
 
 static void
@@ -436,6 +472,8 @@ main(void)
 	    TEST(apply__merges_with_an_export),
 	    TEST(apply__twice_gives_the_same),
 	    TEST(apply__info_that_differs_is_replaced),
+	    TEST(apply__another_key_field_is_refused),
+	    TEST(apply__damaged_info_is_refused),
 	    TEST(apply__many_in_little_memory),
 	    TEST(apply__broken_file),
 	    TEST(apply__file_that_is_none),

@@ -37,7 +37,7 @@ setup(void **state)
 	f->repo = test_repo(f->dir);
 	test_table(f->repo, "shop", "orders", "no", "{\"old\":1}");
 	test_table(f->repo, "shop", "orders", "id", CONFIG);
-	test_table(f->repo, "shop", "coupons", "code", "{}");
+	test_table(f->repo, "shop", "coupons", "code", "{\"primary_key\":\"code\"}");
 	snprintf(f->target, sizeof(f->target), "%s/target", f->dir);
 	f->options = (struct worker_options){.target = f->target, .once = true, .parent_fd = -1};
 	*state = f;
@@ -252,6 +252,25 @@ run__target_that_cannot_be_merged(void **state)
 	run(f);
 	assert_int_equal(f->result.done, 3);
 	holds(f, "orders.json", "[\n{\"id\":1}\n]\n");
+}
+
+/* The table was made again with another key field since the target got its documents. */
+static void
+run__target_with_another_key_fails_for_good(void **state)
+{
+	struct fixture *f = *state;
+	int64_t id;
+
+	test_put(f->repo, "orders", "a.json", "{\"id\":1,\"no\":5}", 1);
+	run(f);
+	test_table(f->repo, "shop", "orders", "no", "{\"primary_key\":\"no\"}");
+	id = test_put(f->repo, "orders", "b.json", "{\"id\":2,\"no\":5}", 1);
+	run(f);
+	assert_int_equal(f->result.failed, 1);
+	assert_int_equal(test_restore(f->repo, id).state, QUEUE_FAILED);
+	reason(f, id, "the key field of shop.orders is \"id\" in ");
+	holds(f, "orders.json", "[\n{\"id\":1,\"no\":5}\n]\n");
+	holds(f, "orders.info", CONFIG "\n");
 }
 
 static void
@@ -555,6 +574,7 @@ main(void)
 	    TEST(run__unknown_table),
 	    TEST(run__bad_payload_fails_alone),
 	    TEST(run__target_that_cannot_be_merged),
+	    TEST(run__target_with_another_key_fails_for_good),
 	    TEST(run__busy_target_puts_off),
 	    TEST(run__no_target_at_all),
 	    TEST(killed__before_it_applied),
