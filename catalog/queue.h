@@ -182,13 +182,19 @@ int queue_claim(struct queue *q, const char *owner, int64_t now, int64_t lease,
     struct queue_restore *out, size_t room, size_t *got, struct err *e);
 
 /*
- * queue_renew(q, id, owner, now, lease, e), queue_done(q, id, owner, now, e),
- * queue_fail(q, id, owner, reason, now, e), queue_give_back(q, id, owner, reason, now, not_before,
- * e): The worker's reports. Return ERR_OK; ERR_WRONG_STATE when ${owner} does not hold it any more
+ * queue_renew(q, owner, first, last, now, lease, held, e):
+ * Renew the leases of all restores with numbers from ${first} to ${last} that ${owner} still holds,
+ * in one transaction, and set ${held} to how many these are. Return ERR_OK or a failure.
+ */
+int queue_renew(struct queue *q, const char *owner, int64_t first, int64_t last, int64_t now,
+    int64_t lease, size_t *held, struct err *e);
+
+/*
+ * queue_done(q, id, owner, now, e), queue_fail(q, id, owner, reason, now, e),
+ * queue_give_back(q, id, owner, reason, now, not_before, e):
+ * The worker's reports. Return ERR_OK; ERR_WRONG_STATE when ${owner} does not hold it any more
  * (another worker took it after the lease ran out): the report is dropped; else a failure.
  */
-int queue_renew(
-    struct queue *q, int64_t id, const char *owner, int64_t now, int64_t lease, struct err *e);
 int queue_done(struct queue *q, int64_t id, const char *owner, int64_t now, struct err *e);
 int queue_fail(
     struct queue *q, int64_t id, const char *owner, const char *reason, int64_t now, struct err *e);

@@ -51,7 +51,8 @@ static const char CLAIM_SQL[] =
     "UPDATE restores SET state = 'running', owner = ?2, lease_until = ?3, updated = ?4,"
     " attempts = attempts + 1 WHERE id = ?1";
 static const char RENEW_SQL[] = "UPDATE restores SET lease_until = ?3"
-				" WHERE id = ?1 AND state = 'running' AND owner = ?2";
+				" WHERE id BETWEEN ?1 AND ?4 AND state = 'running'"
+				" AND owner = ?2";
 static const char REPORT_SQL[] =
     "UPDATE restores SET state = ?3, error = coalesce(?4, ''), updated = ?5, not_before = ?6,"
     " lease_until = 0 WHERE id = ?1 AND state = 'running' AND owner = ?2";
@@ -190,15 +191,20 @@ queue_report(struct queue *queue, int64_t id, const char *owner, enum queue_stat
 }
 
 int
-queue_renew(
-    struct queue *queue, int64_t id, const char *owner, int64_t now, int64_t lease, struct err *e)
+queue_renew(struct queue *queue, const char *owner, int64_t first, int64_t last, int64_t now,
+    int64_t lease, size_t *held, struct err *e)
 {
 	struct db_query *q = db_query(queue->db, RENEW_SQL);
+	int64_t changes = 0;
+	int rc;
 
-	db_bind_int(q, 1, id);
+	db_bind_int(q, 1, first);
 	db_bind_text(q, 2, owner);
 	db_bind_int(q, 3, queue_later(now, lease));
-	return queue_reported(q, id, owner, e);
+	db_bind_int(q, 4, last);
+	rc = db_run(q, &changes, e);
+	*held = (size_t)changes;
+	return rc;
 }
 
 int

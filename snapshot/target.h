@@ -70,7 +70,10 @@ struct target_table {
 	bool exact; /* the documents are all that the table is to have: what is there is dropped */
 	/* Called often while at work, may be NULL. Another result than ERR_OK gives up with it. */
 	int (*step)(void *arg, struct err *e);
-	void *arg;                          /* handed to step */
+	/* Called right before documents are replaced, when nobody else can do so unseen; may be
+	 * NULL. Another result than ERR_OK gives up with it. */
+	int (*hold)(void *arg, struct err *e);
+	void *arg;                          /* handed to these */
 	enum queue_policy policy;           /* what to do with documents that are there */
 	const struct target_memory *memory; /* for servers, of the one restore of the batch */
 };

@@ -370,6 +370,8 @@ target_dir_merge(struct target_dir_batch *b, struct err *e)
 		rc = target_dir_write_json(b, e);
 	if (rc == ERR_OK && !same)
 		rc = target_dir_write_info(b, e);
+	if (rc == ERR_OK && b->table->hold != NULL)
+		rc = b->table->hold(b->table->arg, e);
 	if (rc == ERR_OK)
 		rc = target_file_rename(&b->json, b->json_name, e);
 	if (rc == ERR_OK && !same)

@@ -405,6 +405,9 @@ live_swap(struct live_batch *b, struct err *e)
 		if (rc != ERR_OK)
 			return live_meaning(b, rc, e);
 		rc = live_decide(b, &write, e);
+		/* Whoever comes in between now changes what was read, and is not written over. */
+		if (rc == ERR_OK && write && b->table->hold != NULL)
+			rc = b->table->hold(b->table->arg, e);
 		if (rc == ERR_OK && write && !b->undo)
 			rc = live_remember(b, e);
 		if (rc != ERR_OK || !write)

@@ -39,22 +39,34 @@ worker_stopping(const struct worker *w)
 }
 
 int
+worker_hold(void *arg, struct err *e)
+{
+	struct worker *w = arg;
+	int64_t now = date_now();
+	size_t open = 0, held = 0;
+	int rc;
+
+	for (size_t i = 0; i < w->n; i++)
+		open += w->fate[i] == WORKER_OPEN;
+	rc = queue_renew(
+	    w->queue, w->owner, w->batch[0].id, w->batch[w->n - 1].id, now, w->lease, &held, e);
+	if (rc != ERR_OK)
+		return rc;
+	w->renewed = now;
+	w->lost = w->lost || held < open;
+	return w->lost ? err_set(e, ERR_WRONG_STATE,
+			     "the lease had run out, and another worker has taken it")
+		       : ERR_OK;
+}
+
+int
 worker_renew(struct worker *w, struct err *e)
 {
 	int64_t now = date_now();
 
 	if (now - w->renewed < w->lease / 4 && now >= w->renewed)
 		return ERR_OK;
-	w->renewed = now;
-	for (size_t i = 0; i < w->n; i++) {
-		int rc = ERR_OK;
-		if (w->fate[i] == WORKER_OPEN)
-			rc = queue_renew(w->queue, w->batch[i].id, w->owner, now, w->lease, e);
-		/* Losing one is no reason to stop: carried out twice is harmless. */
-		if (rc != ERR_OK && rc != ERR_WRONG_STATE)
-			return rc;
-	}
-	return ERR_OK;
+	return worker_hold(w, e);
 }
 
 int

@@ -2,7 +2,8 @@
  * A batch: some restores of one table, claimed together. Their documents go through one sorter into
  * the target, in the order in which the restores were copied in, so that the last one wins. A
  * restore whose payload turns out bad fails alone; what the target refuses is tried one restore at
- * a time, so that none can block the others; what the target cannot do now is given back.
+ * a time, so that none can block the others; what the target cannot do now is given back. So is all
+ * of a batch of which another worker has taken some: what is newer must not be written over.
  */
 #include "catalog/base/date.h"
 #include "catalog/snapshots.h"
@@ -52,6 +53,7 @@ worker_report(struct worker *w, size_t i, enum worker_fate fate, const char *rea
 	if (rc == ERR_OK || rc == ERR_WRONG_STATE)
 		w->fate[i] = fate;
 	if (rc == ERR_WRONG_STATE) {
+		w->lost = true;
 		log_line(log, LOG_WARNING, "restore %lld of %s.%s: another worker has taken it", id,
 		    r->database, r->table);
 		return ERR_OK;
@@ -93,7 +95,9 @@ worker_report_all(struct worker *w, size_t from, size_t to, enum worker_fate fat
 	int rc = ERR_OK;
 
 	for (size_t i = from; i < to && rc == ERR_OK; i++) {
-		int64_t wait = worker_stopping(w) ? 0 : worker_back_off(w->batch[i].attempts);
+		/* Of a batch that was lost, the other worker's part holds up the rest. */
+		int64_t wait =
+		    worker_stopping(w) || w->lost ? 0 : worker_back_off(w->batch[i].attempts);
 		if (w->fate[i] == WORKER_OPEN)
 			rc = worker_report(w, i, fate, reason, date_now() + wait, e);
 	}
@@ -193,6 +197,7 @@ worker_table(struct worker *w, struct worker_table *t, struct err *e)
 	    .config = t->config.data,
 	    .config_len = t->config.len,
 	    .step = target_single(w->target) ? worker_step_now : worker_step,
+	    .hold = worker_hold,
 	    .arg = w,
 	    .memory = &t->memory};
 	return ERR_OK;
@@ -365,6 +370,7 @@ worker_batch_run(struct worker *w, struct err *e)
 	for (size_t i = 0; i < w->n; i++)
 		w->fate[i] = WORKER_OPEN;
 	w->renewed = date_now();
+	w->lost = false;
 	rc = worker_table(w, &t, &why);
 	if (rc == ERR_ABSENT) {
 		rc = worker_report_all(w, 0, w->n, WORKER_FAILED, why.text, e);

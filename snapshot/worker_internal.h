@@ -32,23 +32,29 @@ struct worker {
 	unsigned steps;  /* counted down to the next look at the clock */
 	struct queue_restore batch[WORKER_BATCH];
 	enum worker_fate fate[WORKER_BATCH];
-	size_t n; /* restores in the batch */
+	size_t n;  /* restores in the batch, in the order of their numbers */
+	bool lost; /* another worker has taken some of the batch */
 };
 
 /* worker_stopping(w): whether the worker has to end. */
 bool worker_stopping(const struct worker *w);
 
 /*
- * worker_renew(w, e):
- * Renew the leases of the open restores when a quarter of their time has gone. Return ERR_OK or a
- * failure of the queue.
+ * worker_hold(w, e):
+ * Renew the leases of the open restores. Return ERR_OK when all are still held; ERR_WRONG_STATE
+ * when another worker has taken some of the batch, which may have carried out newer ones too: the
+ * rest is to be given back, and nothing of it may be written any more; or a failure of the queue.
+ * ${w} is a struct worker.
  */
+int worker_hold(void *w, struct err *e);
+
+/* worker_renew(w, e): the same when a quarter of the time has gone, else ERR_OK. */
 int worker_renew(struct worker *w, struct err *e);
 
 /*
  * worker_step(w, e):
- * To be called between documents: renews the leases in time. Return ERR_OK; ERR_INTR when the
- * worker has to end; a failure of the queue. ${w} is a struct worker.
+ * To be called between documents: renews the leases in time. Return what worker_renew returns, or
+ * ERR_INTR when the worker has to end. ${w} is a struct worker.
  */
 int worker_step(void *w, struct err *e);
 

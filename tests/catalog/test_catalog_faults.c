@@ -267,7 +267,7 @@ work_run(struct fixture *f, unsigned n, struct err *e)
 	if (rc == ERR_OK && got == 0)
 		fail_msg("%s", "the restore cannot be claimed");
 	if (rc == ERR_OK)
-		rc = queue_renew(q, r.id, "w", n, 10, e);
+		rc = queue_renew(q, "w", r.id, r.id, n, 10, &got, e);
 	if (rc == ERR_OK)
 		rc = queue_give_back(q, r.id, "w", "later", n, n, e);
 	if (rc == ERR_OK)
@@ -579,7 +579,7 @@ queue_put__each_change_syncs(void **state)
 	syncs = 0;
 	assert_err(queue_claim(q, "w", 1, 10, &r, 1, &got, e), ERR_OK, e);
 	assert_int_equal(syncs, 1);
-	assert_err(queue_renew(q, r.id, "w", 1, 20, e), ERR_OK, e);
+	assert_err(queue_renew(q, "w", r.id, r.id, 1, 20, &got, e), ERR_OK, e);
 	assert_int_equal(syncs, 2);
 	assert_err(queue_fail(q, r.id, "w", "no", 1, e), ERR_OK, e);
 	assert_int_equal(syncs, 3);

@@ -664,17 +664,21 @@ queue_claim__again_when_the_lease_has_run_out(void **state)
 	struct inbox *x = *state;
 	int64_t id = put_text(x, "orders", "a", "{}", 1);
 	struct queue_restore r;
+	size_t held;
 
 	assert_int_equal(claim(x, "w1", 100, 50), id);
 	assert_int_equal(claim(x, "w2", 149, 50), 0);
-	assert_err(queue_renew(x->q, id, "w1", 140, 50, &x->e), ERR_OK, &x->e);
+	assert_err(queue_renew(x->q, "w1", id, id, 140, 50, &held, &x->e), ERR_OK, &x->e);
+	assert_int_equal(held, 1);
 	assert_int_equal(claim(x, "w2", 189, 50), 0);
 	assert_int_equal(claim(x, "w2", 190, 50), id);
 	r = expect(x, id, QUEUE_RUNNING);
 	assert_int_equal(r.attempts, 2);
 	assert_string_equal(r.owner, "w2");
 	/* The first worker's reports are dropped, whatever they are. */
-	assert_err(queue_renew(x->q, id, "w1", 191, 50, &x->e), ERR_WRONG_STATE, &x->e);
+	assert_err(queue_renew(x->q, "w1", id, id, 191, 50, &held, &x->e), ERR_OK, &x->e);
+	assert_int_equal(held, 0);
+	assert_int_equal(expect(x, id, QUEUE_RUNNING).lease_until, 240);
 	assert_err(queue_done(x->q, id, "w1", 191, &x->e), ERR_WRONG_STATE, &x->e);
 	assert_err(queue_fail(x->q, id, "w1", "x", 191, &x->e), ERR_WRONG_STATE, &x->e);
 	assert_err(queue_give_back(x->q, id, "w1", "x", 191, 0, &x->e), ERR_WRONG_STATE, &x->e);
@@ -684,6 +688,28 @@ queue_claim__again_when_the_lease_has_run_out(void **state)
 	id = put_text(x, "orders", "a", "{}", 1);
 	assert_int_equal(claim(x, "w", INT64_MAX - 5, 50), id);
 	assert_true(expect(x, id, QUEUE_RUNNING).lease_until == INT64_MAX);
+}
+
+static void
+queue_renew__what_is_held_and_in_the_range(void **state)
+{
+	struct inbox *x = *state;
+	struct queue_restore r[4];
+	size_t got, held;
+	int64_t id[4];
+
+	for (unsigned i = 0; i < 4; i++)
+		id[i] = put_text(x, "orders", (char[]){(char)('a' + i), '\0'}, "{}", 1);
+	assert_err(queue_claim(x->q, "w", 100, 50, r, 4, &got, &x->e), ERR_OK, &x->e);
+	assert_int_equal(got, 4);
+	assert_err(queue_done(x->q, id[1], "w", 110, &x->e), ERR_OK, &x->e);
+	assert_err(queue_renew(x->q, "w", id[0], id[2], 120, 50, &held, &x->e), ERR_OK, &x->e);
+	assert_int_equal(held, 2);
+	assert_int_equal(expect(x, id[0], QUEUE_RUNNING).lease_until, 170);
+	assert_int_equal(expect(x, id[2], QUEUE_RUNNING).lease_until, 170);
+	assert_int_equal(expect(x, id[3], QUEUE_RUNNING).lease_until, 150);
+	assert_err(queue_renew(x->q, "other", id[0], id[3], 120, 50, &held, &x->e), ERR_OK, &x->e);
+	assert_int_equal(held, 0);
 }
 
 /* A worker that was only slow may still report, as long as nobody has taken the restore. */
@@ -1210,6 +1236,7 @@ main(void)
 	    TEST(queue_claim__in_the_order_of_numbers),
 	    TEST(queue_claim__refuses_nameless_workers),
 	    TEST(queue_claim__again_when_the_lease_has_run_out),
+	    TEST(queue_renew__what_is_held_and_in_the_range),
 	    TEST(queue_done__after_the_lease_but_still_held),
 	    TEST(queue_fail__with_a_reason),
 	    TEST(queue_give_back__not_before_its_time),

@@ -3,6 +3,7 @@
 #include "tests/support/server.h"
 #include "tests/support/table.h"
 
+#include "catalog/base/date.h"
 #include "snapshot/rdb/pseudotype.h"
 #include "snapshot/rdb/swap.h"
 #include "snapshot/worker.h"
@@ -31,6 +32,7 @@ struct world {
 	const char *refuses;     /* what it says of the next write */
 	bool mangles;            /* it stores something else */
 	unsigned writes;         /* made so far */
+	const char *newer;       /* when a document is read, another worker has been here with it */
 
 	char *dir;
 	struct repo *repo;
@@ -129,11 +131,32 @@ world_write(struct world *w, const char *query, struct buf *out)
 		    "`id`:\"}]}");
 }
 
+/* Another worker takes what is running, when its lease has run out, and does it and a newer one. */
 static void
-world_get(const struct world *w, const char *query, struct buf *out)
+world_overtake(struct world *w)
+{
+	int64_t later = date_now() + 1000000;
+	struct queue_restore r;
+	struct err e = {0};
+	struct queue *q;
+	size_t got;
+
+	assert_err(queue_open(w->repo, true, &q, &e), ERR_OK, &e);
+	assert_err(queue_claim(q, "another", later, 1, &r, 1, &got, &e), ERR_OK, &e);
+	assert_int_equal(got, 1);
+	assert_err(queue_done(q, r.id, "another", later, &e), ERR_OK, &e);
+	queue_close(q);
+	snprintf(w->docs[1], sizeof(w->docs[1]), "%s", w->newer);
+	w->newer = NULL;
+}
+
+static void
+world_get(struct world *w, const char *query, struct buf *out)
 {
 	const char *key = strstr(query, "\"orders\"]],");
 
+	if (key != NULL && w->newer != NULL)
+		world_overtake(w);
 	if (strstr(query, "table_config") != NULL)
 		buf_printf(out, w->row == NULL ? DENIED : "{\"t\":1,\"r\":[%s]}", w->row);
 	else if (w->docs[key[11] - '0'][0] == '\0')
@@ -312,6 +335,26 @@ apply__a_race_loses_no_write(void **state)
 	run(w);
 	assert_int_equal(w->result.put_off, 1);
 	assert_int_equal(test_restore(w->repo, id).state, QUEUE_PENDING);
+}
+
+/* What a worker has lost while it was asleep is not written over what is newer. */
+static void
+apply__nothing_when_another_worker_has_it(void **state)
+{
+	struct world *w = *state;
+	int64_t id = put(w, "{\"id\":1,\"v\":\"old\"}"), next = put(w, "{\"id\":2}");
+
+	w->newer = "{\"id\":1,\"v\":\"new\"}";
+	run(w);
+	assert_int_equal(test_restore(w->repo, id).state, QUEUE_DONE);
+	assert_string_equal(w->docs[1], "{\"id\":1,\"v\":\"new\"}");
+	/* The rest of the batch is given back, and taken anew. */
+	assert_int_equal(test_restore(w->repo, next).state, QUEUE_DONE);
+	assert_int_equal(test_restore(w->repo, next).attempts, 2);
+	assert_int_equal(w->result.done, 1);
+	assert_int_equal(w->result.put_off, 1);
+	assert_int_equal(w->writes, 1);
+	remembers(w, id, 1, NULL);
 }
 
 static void
@@ -597,6 +640,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(apply__replaces_and_remembers),
 	    TEST(apply__a_race_loses_no_write),
+	    TEST(apply__nothing_when_another_worker_has_it),
 	    TEST(apply__doubt_is_tried_again),
 	    TEST(apply__what_the_server_takes_for_equal),
 	    TEST(apply__refused),

@@ -398,6 +398,38 @@ killed__before_it_applied(void **state)
 	holds(f, "orders.json", "[\n{\"id\":1}\n]\n");
 }
 
+/* One that was asleep for longer than its lease must not write over what has been done since. */
+static void
+paused__until_a_newer_one_was_done(void **state)
+{
+	struct fixture *f = *state;
+	int64_t id = test_put(f->repo, "orders", "a.json", "{\"id\":1,\"v\":\"old\"}", 1);
+	int fd = lock_target(f), status;
+	pid_t pid;
+
+	f->options.lease = 400;
+	pid = start(f);
+	for (int i = 0; test_restore(f->repo, id).state != QUEUE_RUNNING; i++) {
+		assert_true(i < 500);
+		pause_ms(10);
+	}
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	pause_ms(450);
+	/* The worker has inherited the lock. */
+	assert_int_equal(flock(fd, LOCK_UN), 0);
+	close(fd);
+	run(f);
+	assert_int_equal(f->result.done, 1);
+	test_put(f->repo, "orders", "b.json", "{\"id\":1,\"v\":\"new\"}", 1);
+	run(f);
+	assert_int_equal(f->result.done, 1);
+	assert_int_equal(kill(pid, SIGCONT), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	holds(f, "orders.json", "[\n{\"id\":1,\"v\":\"new\"}\n]\n");
+	assert_int_equal(test_count(f->repo, QUEUE_DONE), 2);
+}
+
 static void
 killed__while_it_reports(void **state)
 {
@@ -578,6 +610,7 @@ main(void)
 	    TEST(run__busy_target_puts_off),
 	    TEST(run__no_target_at_all),
 	    TEST(killed__before_it_applied),
+	    TEST(paused__until_a_newer_one_was_done),
 	    TEST(killed__while_it_reports),
 	    TEST(stop__by_signal),
 	    TEST(stop__when_the_parent_has_gone),
