@@ -98,12 +98,16 @@ restore_verdict(const struct restore_job *job, bool exact, struct err *e)
 	const struct restore_table *t = &job->table;
 	const uint64_t *n = t->compared.count;
 
-	if (n[COMPARE_MISSING] == 0 && n[COMPARE_CHANGED] == 0 && (!exact || n[COMPARE_EXTRA] == 0))
+	uint64_t lacking = n[COMPARE_MISSING] + n[COMPARE_CHANGED];
+	uint64_t extra = exact ? n[COMPARE_EXTRA] : 0;
+
+	if (lacking == 0 && extra == 0)
 		return ERR_OK;
-	if (t->refused > 0 && n[COMPARE_MISSING] == t->refused && n[COMPARE_CHANGED] == 0)
+	/* In the place of one that was left out the server may have another, or the same. */
+	if (lacking <= t->refused && extra == 0)
 		return err_set(e, ERR_LIMIT,
 		    "%" PRIu64 " documents are nested too deep for a server and were left out",
-		    t->refused);
+		    lacking);
 	return err_set(e, ERR_CORRUPT,
 	    "read back and compared: %" PRIu64 " documents are missing, %" PRIu64
 	    " are not those of the snapshot, %" PRIu64 " are not in it; does another client write",

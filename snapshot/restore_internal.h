@@ -147,7 +147,8 @@ int restore_load_delete(struct restore_load *l, const struct buf *key, struct er
 /*
  * restore_load_finish(l, e):
  * Wait until everything is answered. Return ERR_OK when the server has taken all of it; ERR_FORMAT
- * when it refused documents (text says how many, and why the first); or the first failure.
+ * when it refused documents (text says how many, and why the first); or the first failure. After
+ * ERR_OK more can be put.
  */
 int restore_load_finish(struct restore_load *l, struct err *e);
 

@@ -20,6 +20,9 @@
 #define LIVE_TRIES 6             /* for a question that a server cannot answer yet */
 #define LIVE_WAIT 60             /* seconds for a new table to be ready */
 #define LIVE_MEND_MAX (1u << 20) /* documents that are written a second time */
+#define LIVE_AWAY 100            /* of these, how many are deleted at a time */
+#define LIVE_AWAY_BYTES (4u << 20)
+#define LIVE_AWAY_IDLE 60000 /* ms: no interrupt ends this wait */
 
 struct live {
 	struct connection_options connect;
@@ -318,12 +321,13 @@ live_make(struct restore *r, struct restore_job *job, bool *sharded, struct err 
 /* ---- loading ---- */
 
 static int
-live_load_open(
-    struct restore *r, const struct restore_job *job, struct restore_load **out, struct err *e)
+live_load_open(struct restore *r, const struct restore_job *job,
+    const struct connection_options *connect, unsigned clients, struct restore_load **out,
+    struct err *e)
 {
 	struct live *l = r->own;
-	struct restore_load_options o = {.connect = &l->connect,
-	    .clients = r->options->clients > 0 ? r->options->clients : RESTORE_CLIENTS,
+	struct restore_load_options o = {.connect = connect,
+	    .clients = clients,
 	    .table = live_name(job),
 	    .write = {r->options->hard, l->modern},
 	    .retry_ms = l->retry_ms,
@@ -391,9 +395,16 @@ live_send(struct restore *r, struct restore_job *job, struct restore_load *load,
 	return restore_load_put(load, bytes->data, bytes->len, e);
 }
 
+static unsigned
+live_clients(const struct restore *r)
+{
+	return r->options->clients > 0 ? r->options->clients : RESTORE_CLIENTS;
+}
+
 static int
 live_load(struct restore *r, struct restore_job *job, struct err *e)
 {
+	struct live *l = r->own;
 	struct restore_load *load = NULL;
 	struct documents *d;
 	int64_t start = wait_now();
@@ -401,7 +412,7 @@ live_load(struct restore *r, struct restore_job *job, struct err *e)
 
 	if (rc != ERR_OK)
 		return rc;
-	rc = live_load_open(r, job, &load, e);
+	rc = live_load_open(r, job, &l->connect, live_clients(r), &load, e);
 	while (rc == ERR_OK && (rc = live_send(r, job, load, d, e)) == ERR_OK)
 		if (job->table.written % 64 == 0)
 			restore_show(r, "loading", job, job->table.written, job->table.documents);
@@ -415,54 +426,112 @@ live_load(struct restore *r, struct restore_job *job, struct err *e)
 
 /* ---- verifying ---- */
 
-/* What the first comparison has found that a write does not mend. */
+/*
+ * What the first comparison has found that a write does not mend.
+ *
+ * A document that was written and is another all the same was equal to the server, which then keeps
+ * the old bytes: -0.0 and 0, one time in two time zones. It has to go before it can come. What
+ * takes its place is read first, and a group is as small as what may be lost when all goes wrong.
+ */
 struct live_mending {
 	struct restore *r;
 	struct restore_job *job;
-	struct restore_load *deletes; /* NULL: nothing to be deleted so far */
-	struct buf again;             /* struct key: documents to be written again */
-	struct buf key;               /* JSON of the one at hand */
+	struct restore_load *extras; /* deletes what is not in the snapshot; NULL: none so far */
+	struct buf again;            /* struct key: documents to be written again */
+	struct connection_options steady; /* no interrupt leaves documents deleted */
+	struct restore_load *away, *back; /* over a steady connection each; NULL: none so far */
+	struct key keys[LIVE_AWAY];       /* of the group */
+	size_t lens[LIVE_AWAY];           /* of their documents */
+	size_t n;
+	struct buf documents; /* of the group, one behind the other */
+	struct buf key;       /* JSON of the one at hand */
 };
 
-/*
- * Documents that are not in the snapshot are deleted, when that is wanted. A document that was
- * written and is another all the same was equal to the server, which then keeps the old bytes: -0.0
- * and 0, one time in two time zones. It has to go before it can come.
- */
+static int
+live_delete(struct live_mending *m, struct restore_load *load, const struct key *key, struct err *e)
+{
+	buf_clear(&m->key);
+	if (jsonkey_write(key, &m->key) != ERR_OK)
+		return err_nomem(e);
+	return restore_load_delete(load, &m->key, e);
+}
+
+/* Delete documents that are not in the snapshot, if that is wanted; note those that are others. */
 static int
 live_found(void *arg, enum compare_state state, const struct key *key, struct err *e)
 {
 	struct live_mending *m = arg;
-	bool extra = state == COMPARE_EXTRA && m->r->options->exact;
-	int rc;
+	struct live *l = m->r->own;
+	int rc = ERR_OK;
 
-	if (!extra &&
-	    (state != COMPARE_CHANGED || m->again.len >= LIVE_MEND_MAX * sizeof(struct key)))
+	if (state == COMPARE_CHANGED && m->again.len < LIVE_MEND_MAX * sizeof(*key))
+		return buf_append(&m->again, key, sizeof(*key)) == ERR_OK ? ERR_OK : err_nomem(e);
+	if (state != COMPARE_EXTRA || !m->r->options->exact)
 		return ERR_OK;
-	if (!extra && buf_append(&m->again, key, sizeof(*key)) != ERR_OK)
-		return err_nomem(e);
-	buf_clear(&m->key);
-	if (jsonkey_write(key, &m->key) != ERR_OK)
-		return err_nomem(e);
-	rc = m->deletes == NULL ? live_load_open(m->r, m->job, &m->deletes, e) : ERR_OK;
+	if (m->extras == NULL)
+		rc = live_load_open(m->r, m->job, &l->connect, live_clients(m->r), &m->extras, e);
 	if (rc == ERR_OK)
-		rc = restore_load_delete(m->deletes, &m->key, e);
-	m->job->table.deleted += extra;
+		rc = live_delete(m, m->extras, key, e);
+	m->job->table.deleted++;
 	return rc;
 }
 
+/* Write the group's documents. */
 static int
-live_again(struct live_mending *m, struct restore_load *load, size_t at, struct err *e)
+live_back(struct live_mending *m, struct err *e)
 {
+	const uint8_t *at = m->documents.data;
+	int rc = ERR_OK;
+
+	for (size_t i = 0; i < m->n && rc == ERR_OK; at += m->lens[i++])
+		rc = restore_load_put(m->back, at, m->lens[i], e);
+	return rc == ERR_OK ? restore_load_finish(m->back, e) : rc;
+}
+
+/* Delete the group's documents and write them; also when it is not known which were deleted. */
+static int
+live_group(struct live_mending *m, struct err *e)
+{
+	struct err other = {0};
+	int rc = ERR_OK, back;
+
+	if (m->n == 0)
+		return ERR_OK;
+	if (m->away == NULL)
+		rc = live_load_open(m->r, m->job, &m->steady, 1, &m->away, e);
+	if (rc == ERR_OK && m->back == NULL)
+		rc = live_load_open(m->r, m->job, &m->steady, 1, &m->back, e);
+	if (rc != ERR_OK)
+		return rc;
+	for (size_t i = 0; i < m->n && rc == ERR_OK; i++)
+		rc = live_delete(m, m->away, &m->keys[i], e);
+	if (rc == ERR_OK)
+		rc = restore_load_finish(m->away, e);
+	back = live_back(m, rc == ERR_OK ? e : &other);
+	m->n = 0;
+	buf_clear(&m->documents);
+	return rc == ERR_OK ? back : rc;
+}
+
+/* Put a document into the group, unless it was refused: what the server has in its place stays. */
+static int
+live_again(struct live_mending *m, const struct key *key, struct err *e)
+{
+	const struct versions_version *version;
+	const struct buf *bytes;
 	struct documents *d;
-	struct key key;
 	int rc = documents_open(m->r->cat, m->r->store, &m->job->table.item->snapshot, &d, e);
 
 	if (rc != ERR_OK)
 		return rc;
-	memcpy(&key, m->again.data + at, sizeof(key));
-	documents_only(d, &key);
-	rc = live_send(m->r, m->job, load, d, e);
+	documents_only(d, key);
+	rc = documents_next(d, &version, &bytes, e);
+	if (rc == ERR_OK && live_depth(bytes) <= RESTORE_DEPTH_MAX) {
+		m->keys[m->n] = *key;
+		m->lens[m->n++] = bytes->len;
+		if (buf_append(&m->documents, bytes->data, bytes->len) != ERR_OK)
+			rc = err_nomem(e);
+	}
 	documents_close(d);
 	return rc == ERR_END ? ERR_OK : rc;
 }
@@ -470,38 +539,46 @@ live_again(struct live_mending *m, struct restore_load *load, size_t at, struct 
 static int
 live_mend(struct live_mending *m, struct err *e)
 {
-	struct restore_load *load;
-	int rc = restore_load_finish(m->deletes, e);
+	int rc = m->extras != NULL ? restore_load_finish(m->extras, e) : ERR_OK;
 
-	if (rc == ERR_OK && m->again.len > 0) {
-		uint64_t written = m->job->table.written;
-		rc = live_load_open(m->r, m->job, &load, e);
-		if (rc != ERR_OK)
-			return rc;
-		for (size_t at = 0; at < m->again.len && rc == ERR_OK; at += sizeof(struct key))
-			rc = live_again(m, load, at, e);
+	for (size_t at = 0; at < m->again.len && rc == ERR_OK; at += sizeof(struct key)) {
+		struct key key;
+		memcpy(&key, m->again.data + at, sizeof(key));
+		rc = restore_stopped(m->r, e);
 		if (rc == ERR_OK)
-			rc = restore_load_finish(load, e);
-		restore_load_close(load);
-		m->job->table.written = written;
+			rc = live_again(m, &key, e);
+		if (rc == ERR_OK && (m->n == LIVE_AWAY || m->documents.len >= LIVE_AWAY_BYTES))
+			rc = live_group(m, e);
 	}
-	return rc;
+	return rc == ERR_OK ? live_group(m, e) : rc;
+}
+
+static void
+live_mending_finish(struct live_mending *m)
+{
+	restore_load_close(m->extras);
+	restore_load_close(m->away);
+	restore_load_close(m->back);
+	buf_finish(&m->again);
+	buf_finish(&m->documents);
+	buf_finish(&m->key);
 }
 
 static int
 live_verify(struct restore *r, struct restore_job *job, struct err *e)
 {
-	struct live_mending m = {.r = r, .job = job};
+	const struct live *l = r->own;
+	struct live_mending m = {.r = r, .job = job, .steady = l->connect};
 	int rc = restore_compare(r, job, "verifying", live_found, &m, e);
 
-	if (rc == ERR_OK && m.deletes != NULL) {
+	m.steady.stop = NULL;
+	if (m.steady.idle_ms > LIVE_AWAY_IDLE)
+		m.steady.idle_ms = LIVE_AWAY_IDLE;
+	if (rc == ERR_OK)
 		rc = live_mend(&m, e);
-		if (rc == ERR_OK)
-			rc = restore_compare(r, job, "verifying", NULL, NULL, e);
-	}
-	restore_load_close(m.deletes);
-	buf_finish(&m.again);
-	buf_finish(&m.key);
+	if (rc == ERR_OK && (m.extras != NULL || m.back != NULL))
+		rc = restore_compare(r, job, "verifying", NULL, NULL, e);
+	live_mending_finish(&m);
 	return rc == ERR_OK ? restore_verdict(job, r->options->exact, e) : rc;
 }
 
