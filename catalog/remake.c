@@ -31,6 +31,7 @@ static const char SNAPSHOT_INSERT_SQL[] =
 static const char PACK_INSERT_SQL[] =
     "INSERT INTO packs (id, snapshot_id, table_id, shard, dictionary_id, documents, deletions,"
     " bytes) VALUES (?1, ?2, ?3, ?4, nullif(?5, 0), ?6, ?7, ?8)";
+static const char PACK_UNREAD_SQL[] = "UPDATE packs SET bytes = 0 WHERE id = ?1";
 static const char SHARD_INSERT_SQL[] =
     "INSERT INTO shards (snapshot_id, number, lower, upper, documents, bytes, pack_id)"
     " VALUES (?1, ?2, ?3, ?4, 0, 0, ?5)";
@@ -251,6 +252,15 @@ remake_pack_add(struct catalog *c, const struct remake_pack *p, struct err *e)
 	if (rc == ERR_EXISTS)
 		rc = err_set(e, ERR_CORRUPT, "another pack has its place or its names already");
 	return db_savepoint_end(c->db, rc, e);
+}
+
+int
+remake_pack_unread(struct catalog *c, int64_t id, struct err *e)
+{
+	struct db_query *q = db_query(c->db, PACK_UNREAD_SQL);
+
+	db_bind_int(q, 1, id);
+	return db_run(q, NULL, e);
 }
 
 /* ---- shards and snapshots ---- */

@@ -66,6 +66,13 @@ int remake_pack_add(struct catalog *c, const struct remake_pack *p, struct err *
 int remake_dictionary(
     struct catalog *c, int64_t id, int64_t table_id, const void *bytes, size_t len, struct err *e);
 
+/*
+ * remake_pack_unread(c, id, e):
+ * Of a pack that was recorded not all lines can be read: as of one that was recorded without its
+ * shard, its row has 0 bytes.
+ */
+int remake_pack_unread(struct catalog *c, int64_t id, struct err *e);
+
 /* remake_shard(c, snapshot_id, shard, e): record one shard of a snapshot. */
 int remake_shard(
     struct catalog *c, int64_t snapshot_id, const struct snapshots_shard *shard, struct err *e);

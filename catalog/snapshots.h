@@ -170,8 +170,9 @@ int snapshots_shard(struct catalog *c, int64_t snapshot_id, uint64_t number,
 
 /*
  * snapshots_gap(c, id, out, e):
- * Set ${out} to whether a complete snapshot has a shard whose pack was lost when the
- * catalogue was made again. That row alone tells that what was known of its keys ended there.
+ * Set ${out} to whether a complete snapshot has a shard whose pack was missing, or could not be
+ * read to its end, when the catalogue was made again. The row alone tells that what was known of
+ * its keys ended there.
  */
 int snapshots_gap(struct catalog *c, int64_t id, bool *out, struct err *e);
 

@@ -119,24 +119,6 @@ rebuild_list(struct rebuild *r, struct err *e)
 
 /* ---- what else tells of snapshots ---- */
 
-/* Whether the ledger tells that the snapshot was complete (rebuild_was_complete). */
-static bool
-rebuild_ledger_tells(const struct rebuild *r, const struct snapshots_snapshot *s)
-{
-	char tag[LEDGERFILE_TAG];
-	int64_t id, date;
-	size_t at = 0;
-
-	while (ledgerfile_tag_next(&r->ledger, &at, &id, tag))
-		if (id == s->id)
-			return true;
-	at = 0;
-	while (ledgerfile_date_next(&r->ledger, &at, &id, &date))
-		if (id == s->table_id && date > s->date)
-			return true;
-	return false;
-}
-
 static void
 old_problem(void *arg, const char *text)
 {
@@ -146,7 +128,8 @@ old_problem(void *arg, const char *text)
 
 /*
  * When the catalogue that there is is whole, what it has begun with files is carried out first: of
- * a pack that is to be replaced, the file under the temporary name may be the only whole one.
+ * a pack that is to be replaced, the file under the temporary name may be the only whole one. The
+ * ledger is left alone: it may be newer than a catalogue that was put back.
  */
 static int
 rebuild_old(struct rebuild *r, struct err *e)
@@ -156,33 +139,44 @@ rebuild_old(struct rebuild *r, struct err *e)
 
 	if (rc != ERR_OK)
 		return ERR_OK;
-	rc = catalog_check(old, old_problem, NULL, NULL);
-	if (rc == ERR_OK) {
-		rc = reclaim_leftovers(r->repo, old, e);
-		if (rc == ERR_OK)
-			r->old = old;
-		else if (rc == ERR_CORRUPT)
-			rc = ERR_OK;
-	} else {
-		rc = ERR_OK;
-	}
-	if (r->old == NULL)
+	if (catalog_check(old, old_problem, NULL, NULL) != ERR_OK) {
 		catalog_close(old);
-	return rc;
+		return ERR_OK;
+	}
+	r->old = old;
+	rc = reclaim_files(r->repo, old, e);
+	return rc == ERR_CORRUPT ? ERR_OK : rc;
 }
 
 int
 rebuild_was_complete(
     struct rebuild *r, const struct snapshots_snapshot *s, bool *out, struct err *e)
 {
-	struct snapshots_snapshot was;
+	struct snapshots_snapshot was = {0};
 	int rc = ERR_ABSENT;
 
-	*out = rebuild_ledger_tells(r, s);
+	*out = s->id <= r->ledger.last[LEDGERFILE_SNAPSHOTS];
 	if (r->old != NULL && !*out)
 		rc = snapshots_any(r->old, s->id, &was, e);
 	if (rc == ERR_OK)
 		*out = was.table_id == s->table_id && was.date == s->date;
+	return rc == ERR_ABSENT ? ERR_OK : rc;
+}
+
+int
+rebuild_had_gap(struct rebuild *r, int64_t snapshot_id, uint64_t number, struct err *e)
+{
+	struct snapshots_shard shard;
+	struct packs_pack row;
+	int rc = ERR_ABSENT;
+
+	if (r->old != NULL)
+		rc = snapshots_shard(r->old, snapshot_id, number, &shard, e);
+	if (rc != ERR_OK)
+		return rc;
+	rc = packs_get(r->old, shard.pack_id, &row, e);
+	if (rc == ERR_OK && row.snapshot_id == snapshot_id && row.shard == number && row.bytes > 0)
+		return ERR_ABSENT;
 	return rc == ERR_ABSENT ? ERR_OK : rc;
 }
 
@@ -320,6 +314,32 @@ rebuild_record_header(struct rebuild *r, uint64_t id, int64_t *snapshot_id, stru
 	return rc;
 }
 
+/* Whether the old catalogue has a snapshot behind this one that has lost nothing. */
+static int
+rebuild_went_on(struct rebuild *r, const struct pack_meta *m, struct err *e)
+{
+	struct snapshots_snapshot s = {.id = (int64_t)m->snapshot_id};
+	int rc;
+
+	while ((rc = snapshots_next(r->old, (int64_t)m->table_id, s.id, &s, e)) == ERR_OK)
+		if (s.lost == 0)
+			return ERR_OK;
+	return rc == ERR_END ? ERR_ABSENT : rc;
+}
+
+/*
+ * Whether the pack was lost, and is there again after snapshots were taken without it: ERR_OK,
+ * ERR_ABSENT or a failure. These snapshots have stored anew what there was, but nothing ends in
+ * them what else the pack has.
+ */
+static int
+rebuild_came_back(struct rebuild *r, const struct pack_meta *m, struct err *e)
+{
+	int rc = rebuild_had_gap(r, (int64_t)m->snapshot_id, m->shard, e);
+
+	return rc == ERR_OK ? rebuild_went_on(r, m, e) : rc;
+}
+
 /* Of a pack that cannot be read nothing is known but its number. */
 static int
 rebuild_blind_add(struct rebuild *r, int64_t before, struct err *e)
@@ -336,6 +356,30 @@ rebuild_blind_add(struct rebuild *r, int64_t before, struct err *e)
 	return ERR_OK;
 }
 
+/* Record a pack that can be read; sets ${last} to its snapshot. */
+static int
+rebuild_pack_whole(struct rebuild *r, const struct pack *pack, int64_t *last, struct err *e)
+{
+	const struct pack_meta *m = pack_describe(pack);
+	int rc = rebuild_came_back(r, m, e);
+
+	if (rc == ERR_OK) {
+		rebuild_problem(r,
+		    "pack %016" PRIx64 " is there again, but snapshots were taken without it: "
+		    "it is left out",
+		    m->pack_id);
+		rc = rebuild_record(r, m, NULL, e);
+		if (rc == ERR_OK)
+			rc = rebuild_damage_add(r, m, e);
+	} else if (rc == ERR_ABSENT) {
+		rc = rebuild_record(r, m, pack_count(pack), e);
+		r->result->packs += rc == ERR_OK;
+	}
+	if (rc == ERR_OK)
+		*last = (int64_t)m->snapshot_id;
+	return rc;
+}
+
 /* Look at one pack; ${last} is the snapshot of the one before. */
 static int
 rebuild_pack(struct rebuild *r, uint64_t id, int64_t *last, struct err *e)
@@ -346,11 +390,7 @@ rebuild_pack(struct rebuild *r, uint64_t id, int64_t *last, struct err *e)
 	int rc = pack_open(r->repo->packsfd, id, &pack, &why);
 
 	if (rc == ERR_OK)
-		rc = rebuild_record(r, pack_describe(pack), pack_count(pack), &why);
-	if (rc == ERR_OK) {
-		*last = (int64_t)pack_describe(pack)->snapshot_id;
-		r->result->packs++;
-	}
+		rc = rebuild_pack_whole(r, pack, last, &why);
 	pack_close(pack);
 	if (rc == ERR_CORRUPT) {
 		rebuild_problem(r, "%s", why.text);

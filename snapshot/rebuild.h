@@ -17,7 +17,7 @@
  * count as having lost documents (struct snapshots_snapshot, lost). The newest snapshots of a table
  * that lack packs without any sign of damage are those of a run that was stopped: they are recorded
  * as unfinished, and the next writer takes them back. That one was complete is told by the
- * catalogue that is there, when it is whole, and by the ledger: by tags, and by what was forgotten.
+ * catalogue that is there, when it is whole, and by the ledger, when it has their number.
  *
  * Of a pack that cannot be read at all the table is not known unless another pack of its snapshot
  * is there: then everything that was taken after it counts as having lost documents. When all packs

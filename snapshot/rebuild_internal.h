@@ -76,11 +76,18 @@ bool rebuild_may_be_blind(const struct rebuild *r, int64_t snapshot_id);
 /*
  * rebuild_was_complete(r, s, out, e):
  * Set ${out} to whether anything but its packs tells that the snapshot was complete: the catalogue
- * before, a tag, which only complete ones get, or that a later one of its table was forgotten.
- * Return ERR_OK or a failure.
+ * before, or the ledger. When that was written, the packs of all unfinished snapshots with numbers
+ * up to its last had been taken back (reclaim_recover). Return ERR_OK or a failure.
  */
 int rebuild_was_complete(
     struct rebuild *r, const struct snapshots_snapshot *s, bool *out, struct err *e);
+
+/*
+ * rebuild_had_gap(r, snapshot_id, number, e):
+ * Whether the catalogue before has the shard without its pack, or with one of which it does not
+ * have all lines. Return ERR_OK, ERR_ABSENT or a failure.
+ */
+int rebuild_had_gap(struct rebuild *r, int64_t snapshot_id, uint64_t number, struct err *e);
 
 /* rebuild_is_forgotten(r, snapshot_id): whether it is. */
 bool rebuild_is_forgotten(const struct rebuild *r, int64_t snapshot_id);

@@ -36,7 +36,8 @@ struct table_snapshot {
 
 /* What happened to the keys from lower on and before upper in a snapshot is not known. */
 struct table_loss {
-	size_t at; /* place of the snapshot */
+	size_t at;    /* place of the snapshot */
+	size_t until; /* place of the one that has stored them anew; the number of all: none has */
 	struct key lower, upper;
 };
 
@@ -60,8 +61,9 @@ struct table {
 	struct sort *bounds;    /* upper bounds of shards, but for the last ones */
 	struct table_line open; /* the version being followed, while has_open */
 	bool has_open;
-	size_t lost_from; /* the key being followed is lost from here on; n: it is not */
-	size_t seen;      /* losses before this place were looked at for that key */
+	size_t lost_from;  /* the key being followed is lost from here on; n: it is not */
+	size_t lost_until; /* and not from here on, whatever comes */
+	size_t seen;       /* losses before this place were looked at for that key */
 };
 
 /* ---- sums ---- */
@@ -174,8 +176,8 @@ table_snapshots(struct table *x, struct err *e)
 /* ---- what is lost ---- */
 
 static int
-table_add_loss(
-    struct table *x, size_t at, const struct key *lower, const struct key *upper, struct err *e)
+table_add_loss(struct table *x, size_t at, size_t until, const struct key *lower,
+    const struct key *upper, struct err *e)
 {
 	if (x->n_losses == x->cap_losses) {
 		size_t cap = x->cap_losses > 0 ? x->cap_losses * 2 : 16;
@@ -185,8 +187,29 @@ table_add_loss(
 		x->losses = p;
 		x->cap_losses = cap;
 	}
-	x->losses[x->n_losses++] = (struct table_loss){at, *lower, *upper};
+	x->losses[x->n_losses++] = (struct table_loss){at, until, *lower, *upper};
 	return ERR_OK;
+}
+
+/*
+ * Set ${until} for what is lost of a shard of the snapshot at ${at}. When the catalogue before knew
+ * of that, a later snapshot without losses was taken on top of it.
+ */
+static int
+table_until(struct table *x, size_t at, uint64_t number, size_t *until, struct err *e)
+{
+	struct snapshots_snapshot was;
+	int rc = rebuild_had_gap(x->r, x->snapshots[at].row.id, number, e);
+
+	*until = x->n;
+	for (size_t i = at + 1; i < x->n && rc == ERR_OK; i++) {
+		rc = snapshots_any(x->r->old, x->snapshots[i].row.id, &was, e);
+		if (rc == ERR_OK && was.lost == 0) {
+			*until = i;
+			break;
+		}
+	}
+	return rc == ERR_ABSENT ? ERR_OK : rc;
 }
 
 static bool
@@ -212,11 +235,13 @@ static int
 table_lose_shard(struct table *x, size_t at, const struct snapshots_shard *shard, struct err *e)
 {
 	char date[DATE_NAME];
+	size_t until;
+	int rc = table_until(x, at, shard->number, &until, e);
 
 	date_name(x->snapshots[at].row.date, date);
 	rebuild_problem(x->r, "%s.%s of %s has lost what shard %" PRIu64 " recorded",
 	    x->t->database, x->t->name, date, shard->number);
-	return table_add_loss(x, at, &shard->lower, &shard->upper, e);
+	return rc == ERR_OK ? table_add_loss(x, at, until, &shard->lower, &shard->upper, e) : rc;
 }
 
 /* Whether the packs that the snapshot lacks are those that gc has taken. */
@@ -312,27 +337,34 @@ table_pack_lines(struct table *x, size_t at, const struct pack *pack,
     const struct snapshots_shard *shard, struct err *e)
 {
 	uint64_t id = pack_describe(pack)->pack_id;
+	size_t until;
 	struct key from = shard->lower;
 	struct pack_walk walk = {0};
 	struct pack_entry entry;
 	struct err why = {0};
 	bool lost = false;
-	int rc;
+	int rc = table_until(x, at, shard->number, &until, e);
 
+	if (rc != ERR_OK)
+		return rc;
 	for (;;) {
 		rc = pack_entry_next(pack, x->r->reader, &walk, &entry, &why);
 		if (rc == ERR_CORRUPT) {
 			if (!lost)
 				rebuild_problem(x->r, "%s", why.text);
+			rc = remake_pack_unread(x->r->cat, (int64_t)id, e);
+			if (rc != ERR_OK)
+				return rc;
 			lost = true;
 			walk = (struct pack_walk){.block = walk.block + 1};
 			continue;
 		}
 		if (rc == ERR_OK && lost && key_compare(&entry.key, &from) > 0)
-			rc = table_add_loss(x, at, &from, &entry.key, e);
+			rc = table_add_loss(x, at, until, &from, &entry.key, e);
 		if (rc == ERR_END && lost)
-			rc = table_add_loss(x, at, &from, &shard->upper, e) == ERR_OK ? ERR_END
-										      : ERR_NOMEM;
+			rc = table_add_loss(x, at, until, &from, &shard->upper, e) == ERR_OK
+				 ? ERR_END
+				 : ERR_NOMEM;
 		if (rc != ERR_OK)
 			break;
 		lost = false;
@@ -352,8 +384,9 @@ table_pack(struct table *x, size_t at, const struct snapshots_shard *shard, stru
 	struct pack *pack;
 	int rc = pack_open(x->r->repo->packsfd, (uint64_t)shard->pack_id, &pack, e);
 
+	/* It was there a moment ago. */
 	if (rc != ERR_OK)
-		return rc;
+		return rc == ERR_ABSENT ? ERR_IO : rc;
 	rc = table_pack_lines(x, at, pack, shard, e);
 	pack_close(pack);
 	return rc == ERR_OK ? rebuild_step(x->r, 1, e) : rc;
@@ -389,14 +422,16 @@ table_read_snapshot(struct table *x, size_t at, struct err *e)
 	for (uint64_t i = 0; i < s->row.shards && rc == ERR_OK; i++) {
 		struct key lower = shard.upper;
 		rc = remake_shard_get(x->r->cat, s->row.id, i, &shard, e);
-		if (rc == ERR_OK)
-			rc = table_pack(x, at, &shard, e);
-		else if (rc == ERR_ABSENT && table_is_missing(x, s, i))
+		if (rc == ERR_ABSENT && !table_is_missing(x, s, i)) {
+			rc = ERR_OK;
+			continue;
+		}
+		if (rc == ERR_ABSENT)
 			rc = table_missing_shard(x, at, i, &lower, &shard, e);
+		else if (rc == ERR_OK)
+			rc = table_pack(x, at, &shard, e);
 		if (rc == ERR_OK)
 			rc = table_bound(x, at, &shard, e);
-		if (rc == ERR_ABSENT)
-			rc = ERR_OK;
 	}
 	return rc;
 }
@@ -456,6 +491,8 @@ table_found(struct table *x, size_t at)
 {
 	if (x->lost_from >= x->n)
 		return;
+	if (at > x->lost_until)
+		at = x->lost_until;
 	x->snapshots[x->lost_from].lost++;
 	if (at < x->n)
 		x->snapshots[at].lost--;
@@ -474,6 +511,7 @@ table_lose(struct table *x, size_t until, struct err *e)
 		    !loss_covers(loss, &x->open.version.key))
 			continue;
 		x->lost_from = loss->at;
+		x->lost_until = loss->until;
 		rc = table_close(x, loss->at, e);
 		if (rc != ERR_OK)
 			return rc;
@@ -606,7 +644,7 @@ static bool
 table_may_lack(const struct table *x, size_t at)
 {
 	for (size_t i = 0; i < x->n_losses; i++)
-		if (x->losses[i].at <= at)
+		if (x->losses[i].at <= at && at < x->losses[i].until)
 			return true;
 	for (size_t i = 0; i < x->r->n_blinds; i++)
 		if (x->snapshots[at].row.id > x->r->blinds[i].before)

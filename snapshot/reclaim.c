@@ -123,27 +123,41 @@ reclaim_strike(struct catalog *cat, enum leftovers_kind kind, int64_t id, struct
 	return rc;
 }
 
+/* Carry out all of one kind. */
+static int
+reclaim_kind(const struct repo *repo, struct catalog *cat, enum leftovers_kind kind, struct err *e)
+{
+	int64_t id = 0;
+	int rc;
+
+	while ((rc = leftovers_next(cat, kind, id, &id, e)) == ERR_OK) {
+		rc = reclaim_file(repo, cat, kind, id, e);
+		if (rc == ERR_OK)
+			rc = reclaim_strike(cat, kind, id, e);
+		if (rc != ERR_OK)
+			return rc;
+	}
+	return rc == ERR_END ? ERR_OK : rc;
+}
+
+int
+reclaim_files(const struct repo *repo, struct catalog *cat, struct err *e)
+{
+	static const enum leftovers_kind order[] = {
+	    LEFTOVERS_REPLACEMENT, LEFTOVERS_PACK, LEFTOVERS_DICTIONARY, LEFTOVERS_MARKER};
+	int rc = ERR_OK;
+
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]) && rc == ERR_OK; i++)
+		rc = reclaim_kind(repo, cat, order[i], e);
+	return rc;
+}
+
 int
 reclaim_leftovers(const struct repo *repo, struct catalog *cat, struct err *e)
 {
-	static const enum leftovers_kind order[] = {LEFTOVERS_LEDGER, LEFTOVERS_REPLACEMENT,
-	    LEFTOVERS_PACK, LEFTOVERS_DICTIONARY, LEFTOVERS_MARKER};
-	int64_t id;
-	int rc = ERR_END;
+	int rc = reclaim_kind(repo, cat, LEFTOVERS_LEDGER, e);
 
-	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
-		id = 0;
-		while ((rc = leftovers_next(cat, order[i], id, &id, e)) == ERR_OK) {
-			rc = reclaim_file(repo, cat, order[i], id, e);
-			if (rc == ERR_OK)
-				rc = reclaim_strike(cat, order[i], id, e);
-			if (rc != ERR_OK)
-				return rc;
-		}
-		if (rc != ERR_END)
-			return rc;
-	}
-	return ERR_OK;
+	return rc == ERR_OK ? reclaim_files(repo, cat, e) : rc;
 }
 
 int
@@ -189,10 +203,12 @@ reclaim_recover(const struct repo *repo, struct catalog *cat, struct err *e)
 	 */
 	int rc = file_sync(repo->dirfd, repo->path, e);
 
-	/* First the replacements: their files are unfinished ones by name. */
-	if (rc == ERR_OK)
-		rc = reclaim_leftovers(repo, cat, e);
+	/* Of a snapshot with a number that the ledger has, no unfinished pack is left (rebuild.c).
+	 */
 	if (rc == ERR_OK)
 		rc = reclaim_take_back(repo, cat, 0, e);
+	/* The replacements are unfinished files by name. */
+	if (rc == ERR_OK)
+		rc = reclaim_leftovers(repo, cat, e);
 	return rc == ERR_OK ? pack_clean(repo->packsfd, e) : rc;
 }

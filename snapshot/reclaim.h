@@ -15,19 +15,22 @@
 
 /*
  * reclaim_recover(repo, cat, e):
- * Finish what a gc or forget has begun (reclaim_leftovers), take back unfinished snapshots with
- * their packs, remove unfinished files. Return ERR_OK or a failure; starting over is harmless.
+ * Take back unfinished snapshots with their packs, finish what a gc or forget has begun
+ * (reclaim_leftovers), remove unfinished files. Return ERR_OK or a failure; starting over is
+ * harmless.
  */
 int reclaim_recover(const struct repo *repo, struct catalog *cat, struct err *e);
 
 /*
- * reclaim_leftovers(repo, cat, e):
+ * reclaim_leftovers(repo, cat, e), reclaim_files(repo, cat, e):
  * Write the ledger, give replacements of packs their name (and let the catalogue show what they
  * have again that was lost), then remove packs, dictionaries and markers that the catalogue has
- * done with, in this order: a marker outlives the packs of its snapshot. Return ERR_OK;
- * ERR_CORRUPT when a pack is not what the catalogue says, or is still in it; or a failure.
+ * done with, in this order: a marker outlives the packs of its snapshot. The second leaves the
+ * ledger out. Return ERR_OK; ERR_CORRUPT when a pack is not what the catalogue says, or is still in
+ * it; or a failure.
  */
 int reclaim_leftovers(const struct repo *repo, struct catalog *cat, struct err *e);
+int reclaim_files(const struct repo *repo, struct catalog *cat, struct err *e);
 
 /*
  * reclaim_compare(repo, row, e):

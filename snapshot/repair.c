@@ -410,9 +410,9 @@ repair_begin(struct repair *r, struct repair_pack *p, struct err *e)
 		rc = snapshots_shard(r->cat, row->snapshot_id, row->shard, &p->shard, e);
 	if (rc == ERR_OK && p->shard.pack_id != row->id)
 		rc = err_set(e, ERR_CORRUPT, "catalog.db has another pack in its place");
-	/* Every pack has bytes: of this one rebuild found the header alone. */
+	/* Every pack has bytes: of this one rebuild could not read all lines. */
 	if (rc == ERR_OK && row->bytes == 0)
-		rc = err_set(e, ERR_CORRUPT, "catalog.db does not have its lines");
+		rc = err_set(e, ERR_CORRUPT, "catalog.db does not have all of its lines");
 	if (rc == ERR_OK)
 		rc = versions_lost_count(r->cat, row->id, &p->missing, e);
 	if (rc == ERR_OK && row->dictionary_id != 0) {

@@ -68,7 +68,7 @@ expect 3 tb rebuild
 cp -a "$repo/packs" "$work/damaged"
 equal '80 79 79' "$(counts documents)" 'documents of what is left'
 expect 1 tb check --repair
-says err 'pack 0000000000000001 cannot be repaired: catalog.db does not have its lines'
+says err 'pack 0000000000000001 cannot be repaired: catalog.db does not have all of its lines'
 diff -r -x '*.ledger' "$work/damaged" "$repo/packs" || fail 'the packs have changed'
 expect 3 tb rebuild
 equal '80 79 79' "$(counts documents)" 'documents after a repair'
@@ -109,6 +109,42 @@ expect 0 tb check --read-data
 take 4
 equal '120 119 119' "$(counts documents)" 'documents'
 
+# An old copy of the catalogue does not bring old tags back, nor a pin away.
+restart
+expect 0 tb tag add old d.t "${dates[0]}"
+rm "$repo"/catalog.db*
+expect 0 tb rebuild
+sqlite3 "$repo/catalog.db" ".backup '$work/copy.db'"
+expect 0 tb tag add pin d.t "${dates[0]}"
+expect 0 tb tag remove old d.t "${dates[0]}"
+rm "$repo"/catalog.db*
+cp "$work/copy.db" "$repo/catalog.db"
+chmod 600 "$repo/catalog.db"
+expect 0 tb rebuild
+equal 'true 0' "$(tb --json tag list d.t | jq -r '"\(.pinned) \(.tags | length)"')" 'tags'
+
+# An index of which a part cannot be read: what it said of deletions is not made up.
+restart
+expect 0 tb forget d.t "${dates[0]}" --gc
+python3 - "$(pack 2 1)" <<'PY'
+import struct, sys
+with open(sys.argv[1], "r+b") as f:
+    data = f.read()
+    frames, blocks, header, body = struct.unpack("<4Q", data[-376 + 40:-376 + 72])
+    offset, packed = struct.unpack_from("<QI", data, header + body + 16 * frames)
+    f.seek(offset + packed // 2)
+    f.write(bytes([data[offset + packed // 2] ^ 1]))
+PY
+rm "$repo"/catalog.db*
+expect 3 tb rebuild
+says err 'index block 0'
+lost=$(counts lost)
+expect 1 tb check --repair
+says err 'cannot be repaired: catalog.db does not have all of its lines'
+rm "$repo"/catalog.db*
+expect 3 tb rebuild
+equal "$lost" "$(counts lost)" 'lost after a repair'
+
 # A snapshot that has lost a pack: what was before it does not come back when it is forgotten.
 restart
 rm "$(pack 2 1)"
@@ -131,6 +167,29 @@ for again in 1 2; do
 	expect 0 tb check --read-data
 done
 
+# A pack that comes back when snapshots were taken without it, and before.
+restart
+mv "$(pack 2 1)" "$work/pack"
+expect 3 tb rebuild
+cp "$work/pack" "$(pack 2 1)"
+expect 0 tb rebuild
+equal '120 119 119' "$(counts documents)" 'documents with the pack again'
+expect 0 tb check --read-data
+rm "$(pack 2 1)"
+expect 3 tb rebuild
+jq -c 'map(select(.id != "k070"))' "$export/4/d/t.json" >"$work/t.json"
+cp "$work/t.json" "$export/4/d/t.json"
+take 4
+cp "$work/pack" "$(pack 2 1)"
+for again in 1 2; do
+	expect 3 tb rebuild
+	says err 'pack 0000000000000005 is there again, but snapshots were taken without it'
+	equal '120 80 81 118' "$(counts documents)" "documents without the pack, $again"
+	equal 'absent four' "$(document 4 70) $(document 4 50)" "documents, $again"
+	expect 1 tb check --read-data
+	equal 1 "$(wc -l <"$work/err")" 'lines about the pack'
+done
+
 # Several shards in a row are lost, at the end and at the start: what is beside them is not.
 for shards in '1 2' '0 1' '0 1 2'; do
 	restart
@@ -150,7 +209,7 @@ for shards in '1 2' '0 1' '0 1 2'; do
 	esac
 	[ "$shards" = '0 1 2' ] || expect 0 tb check --read-data
 	take 4
-	equal 119 "$(tb --json list d.t | jq -s 'last.documents')" "documents of the next snapshot, $shards"
+	equal 118 "$(tb --json list d.t | jq -s 'last.documents')" "documents of the next snapshot, $shards"
 done
 
 # Of a snapshot that is forgotten, what gc has taken is no loss, when another of its packs is damaged.
