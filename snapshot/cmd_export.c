@@ -1,6 +1,6 @@
 /* thinkback export: write an archive that rethinkdb restore reads. */
 #include "catalog/base/date.h"
-#include "catalog/base/file.h"
+#include "catalog/base/newfile.h"
 #include "catalog/base/num.h"
 #include "snapshot/cmds.h"
 #include "snapshot/export.h"
@@ -89,30 +89,22 @@ read_options(struct export_view *v, int argc, char **argv)
 static int
 export_file(struct export_view *v, const struct repo *repo, const char *path, struct err *e)
 {
-	struct buf temp = {0};
+	struct newfile file;
 	struct stat st;
-	int fd, rc;
+	int rc;
 
+	/* Said before the work; placing the file sees what comes in the meantime. */
 	if (!v->overwrite && lstat(path, &st) == 0)
 		return err_set(e, ERR_EXISTS, "%s exists; --overwrite-file replaces it", path);
-	if (buf_printf(&temp, "%s.part", path) != ERR_OK || buf_str(&temp) == NULL)
-		return err_nomem(e);
-	fd = open(
-	    (const char *)temp.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0) {
-		rc = err_system(e, errno, "cannot make %s", (const char *)temp.data);
-		buf_finish(&temp);
-		return rc;
-	}
-	rc = export_archive(repo, fd, &v->options, e);
-	if (rc == ERR_OK)
-		rc = file_sync(fd, path, e);
-	close(fd);
-	if (rc == ERR_OK && rename((const char *)temp.data, path) != 0)
-		rc = err_system(e, errno, "cannot rename %s", (const char *)temp.data);
+	rc = newfile_open(&file, path, e);
 	if (rc != ERR_OK)
-		unlink((const char *)temp.data);
-	buf_finish(&temp);
+		return rc;
+	rc = export_archive(repo, file.fd, &v->options, e);
+	if (rc == ERR_OK)
+		rc = newfile_place(&file, v->overwrite, e);
+	if (rc == ERR_EXISTS)
+		err_set(e, rc, "%s exists; --overwrite-file replaces it", path);
+	newfile_close(&file);
 	return rc;
 }
 

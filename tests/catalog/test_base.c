@@ -6,8 +6,10 @@
 #include "catalog/base/digest.h"
 #include "catalog/base/file.h"
 #include "catalog/base/log.h"
+#include "catalog/base/newfile.h"
 #include "catalog/base/num.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -219,6 +221,75 @@ digest_document__is_sha256_cut_to_16_bytes(void **state)
 	digest_free(NULL);
 }
 
+/* What ${path} holds is ${want}, and its mode is 0600. */
+static void
+assert_holds(const char *path, const char *want)
+{
+	char got[64] = "";
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(read(fd, got, sizeof(got) - 1), (ssize_t)strlen(want));
+	assert_string_equal(got, want);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	close(fd);
+}
+
+/* How many names there are in ${dir}. */
+static int
+names_in(const char *dir)
+{
+	DIR *d = opendir(dir);
+	int n = -2; /* . and .. */
+
+	assert_non_null(d);
+	while (readdir(d) != NULL)
+		n++;
+	closedir(d);
+	return n;
+}
+
+static void
+newfile__is_written_by_one_and_replaces_only_when_told(void **state)
+{
+	char *dir = test_dir();
+	char path[300], other[400];
+	struct newfile a, b;
+	struct err e = {0};
+	mode_t before = umask(0777);
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/new", dir);
+	/* Somebody has a name for what was left under ours. */
+	snprintf(other, sizeof(other), "%s.part-%ld", path, (long)getpid());
+	assert_int_equal(symlink("/nowhere/victim", other), 0);
+	assert_err(newfile_open(&a, path, &e), ERR_OK, &e);
+	assert_err(newfile_open(&b, path, &e), ERR_OK, &e);
+	umask(before);
+	assert_string_not_equal(a.temp, b.temp);
+	assert_err(file_write(a.fd, "one", 3, path, &e), ERR_OK, &e);
+	assert_err(file_write(b.fd, "another", 7, path, &e), ERR_OK, &e);
+	assert_int_equal(access(path, F_OK), -1);
+
+	assert_err(newfile_place(&a, false, &e), ERR_OK, &e);
+	newfile_close(&a);
+	assert_holds(path, "one");
+	assert_err(newfile_place(&b, false, &e), ERR_EXISTS, NULL);
+	assert_holds(path, "one");
+	assert_err(newfile_place(&b, true, &e), ERR_OK, &e);
+	newfile_close(&b);
+	assert_holds(path, "another");
+
+	assert_err(newfile_open(&a, path, &e), ERR_OK, &e);
+	newfile_close(&a);
+	newfile_close(&a);
+	assert_int_equal(unlink(other), 0);
+	assert_int_equal(names_in(dir), 1);
+	test_dir_remove(dir);
+}
+
 static void
 file__reads_exactly_or_says_truncated(void **state)
 {
@@ -282,6 +353,7 @@ main(void)
 	    cmocka_unit_test(date_name__round_trip),
 	    cmocka_unit_test(date_parse__takes_local_and_utc),
 	    cmocka_unit_test(digest_document__is_sha256_cut_to_16_bytes),
+	    cmocka_unit_test(newfile__is_written_by_one_and_replaces_only_when_told),
 	    cmocka_unit_test(file__reads_exactly_or_says_truncated),
 	    cmocka_unit_test(log_line__drops_what_is_over_the_level),
 	};

@@ -40,7 +40,12 @@ rethinkdb_dump_2026-11-20T03:00:01 telemetry.devices 478
 rethinkdb_dump_2026-11-20T03:00:01 telemetry.events 3107
 W
 same "$work/want" "$work/got"
-[ ! -e "$archive.part" ] || fail 'a temporary file is left'
+equal 600 "$(stat -c %a "$archive")" 'mode of the archive'
+# unfinished: no temporary file is left.
+unfinished() {
+	! find "$work" -maxdepth 1 -name '*.part*' | grep . || fail 'a temporary file is left'
+}
+unfinished
 
 # Taken again it is the same, documents and configuration.
 expect 0 "$THINKBACK" init "$work/again"
@@ -71,10 +76,46 @@ expect 0 tb export --overwrite-file -e shop.coupons "$archive"
 equal 1 "$(layout "$archive" | wc -l)" 'tables after replacing'
 expect 1 tb export -e shop.none "$work/none.tar.gz"
 complaint 'there is no snapshot of shop.none'
-[ ! -e "$work/none.tar.gz" ] && [ ! -e "$work/none.tar.gz.part" ] || fail 'something is left'
+[ ! -e "$work/none.tar.gz" ] || fail 'something is left'
+unfinished
 expect 1 tb export "$work/no/such/directory.tar.gz"
 expect 2 tb export
 expect 2 tb export --at never "$work/none.tar.gz"
+
+# Several to one file at a time: one of them makes it, or each of them makes all of it.
+layout "$work/kept.tar.gz" >"$work/want"
+for option in '' --overwrite-file; do
+	pids=()
+	for _ in 1 2 3 4; do
+		# shellcheck disable=SC2086 # none or one
+		tb export --at "$day3" $option "$work/same.tar.gz" >/dev/null 2>>"$work/exports.err" &
+		pids+=($!)
+	done
+	done=0
+	for pid in "${pids[@]}"; do
+		! wait "$pid" || done=$((done + 1))
+	done
+	equal "$([ -n "$option" ] && echo 4 || echo 1)" "$done" "exports that were done, $option"
+	layout "$work/same.tar.gz" >"$work/got"
+	same "$work/want" "$work/got"
+	unfinished
+done
+equal 3 "$(grep -c 'same.tar.gz exists; --overwrite-file replaces it$' "$work/exports.err")" 'refused'
+
+# One that is interrupted.
+status=0
+env --default-signal=INT python3 - "$THINKBACK" "$repo" "$work/interrupted.tar.gz" <<'P' || status=$?
+import glob, os, signal, subprocess, sys, time
+p = subprocess.Popen([sys.argv[1], "-r", sys.argv[2], "export", sys.argv[3]], stderr=subprocess.PIPE)
+while not glob.glob(sys.argv[3] + ".part*") and p.poll() is None:
+    time.sleep(0.001)
+os.kill(p.pid, signal.SIGINT)
+assert b"interrupted" in p.communicate()[1]
+sys.exit(p.returncode)
+P
+equal 1 "$status" 'status of an export that is interrupted'
+[ ! -e "$work/interrupted.tar.gz" ] || fail 'an archive is left'
+unfinished
 
 # Standard output: the archive alone.
 tb export -e shop.coupons - >"$work/stdout.tar.gz" 2>"$work/err"
@@ -88,4 +129,5 @@ python3 -c 'import sys
 f = open(sys.argv[1], "r+b"); f.seek(20000); f.write(b"\xff" * 64)' "$pack"
 expect 1 tb export "$work/damaged.tar.gz"
 complaint '(shop|telemetry)\.[a-z]+: '
-[ ! -e "$work/damaged.tar.gz" ] && [ ! -e "$work/damaged.tar.gz.part" ] || fail 'an archive is left'
+[ ! -e "$work/damaged.tar.gz" ] || fail 'an archive is left'
+unfinished

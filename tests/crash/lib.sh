@@ -202,7 +202,7 @@ finished() {
 	rows=$(sqlite3 "$1/repo/catalog.db" 'SELECT (SELECT count(*) FROM packs) + (SELECT count(*) FROM dictionaries) +
 		(SELECT count(*) FROM snapshots WHERE forgotten)')
 	[ "$files" -eq "$rows" ] || [ -n "$strays" ] || broken "$files files in packs/, $rows in the catalogue"
-	! find "$1" -name '*tmp*' -o -name '.thinkback*' -o -name '*.part' | grep . >&2 || broken 'temporary files are left'
+	! find "$1" -name '*tmp*' -o -name '.thinkback*' -o -name '*.part*' | grep . >&2 || broken 'temporary files are left'
 }
 
 # lost_only STATUS: the command has failed only to say that documents are lost, as a repair does.
