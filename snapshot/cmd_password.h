@@ -14,8 +14,9 @@ int cmd_password_file(const char *path, struct buf *out, struct err *e);
 
 /*
  * cmd_password_ask(out, e):
- * Ask on the terminal, without showing what is typed, and put it into ${out}. Return ERR_OK;
- * ERR_ARG when there is no terminal; ERR_INTR; else a failure.
+ * Ask on the terminal, without showing what is typed, and put it into ${out}. From then on signals
+ * are caught (cmd_catch_signals), and the terminal is as before when this returns. Return ERR_OK;
+ * ERR_ARG when there is no terminal; ERR_INTR when a signal came first; else a failure.
  */
 int cmd_password_ask(struct buf *out, struct err *e);
 
