@@ -13,15 +13,24 @@ cmd_on_signal(int sig)
 	cmd_stop = 1;
 }
 
+/* Whoever started us with ${sig} ignored, as nohup and the "&" of a script do, wants it to end us
+ * not. */
+static void
+cmd_catch_signal(int sig)
+{
+	struct sigaction sa = {.sa_handler = cmd_on_signal}, before;
+
+	sigemptyset(&sa.sa_mask);
+	if (sigaction(sig, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+		sigaction(sig, &sa, NULL);
+}
+
 void
 cmd_catch_signals(void)
 {
-	struct sigaction sa = {.sa_handler = cmd_on_signal};
-
-	sigemptyset(&sa.sa_mask);
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGTERM, &sa, NULL);
-	sigaction(SIGHUP, &sa, NULL);
+	cmd_catch_signal(SIGINT);
+	cmd_catch_signal(SIGTERM);
+	cmd_catch_signal(SIGHUP);
 }
 
 void

@@ -52,7 +52,11 @@ extern const struct cmd cmd_init, cmd_list;
 /* Non-zero once SIGINT, SIGTERM or SIGHUP has come, after cmd_catch_signals. */
 extern volatile sig_atomic_t cmd_stop;
 
-/* cmd_catch_signals(): from now on those signals set cmd_stop instead of ending the process. */
+/*
+ * cmd_catch_signals():
+ * From now on those signals set cmd_stop instead of ending the process, and interrupt system calls.
+ * One that was ignored when the program was started stays so.
+ */
 void cmd_catch_signals(void);
 
 /*

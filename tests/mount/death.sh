@@ -43,7 +43,21 @@ for signal in TERM INT HUP; do
 	soon 10 no_process "$repo" || fail "left over after SIG$signal: $(processes "$repo")"
 done
 
-# So does one that comes before the mount has answered for the first time.
+# But nohup keeps it, and its worker.
+trap '' HUP
+mount_start
+trap 'exit 130' HUP
+soon 20 workers >"$work/want" || fail 'no worker'
+for pid in "$daemon" $(pgrep -f -- "-r $repo worker"); do
+	kill -HUP "$pid"
+done
+sleep 1
+workers >"$work/got" || fail 'the worker has ended'
+same "$work/want" "$work/got"
+equal 'shop telemetry' "$(entries "$mnt")" 'databases'
+mount_stop
+
+# A signal that comes before the mount has answered for the first time ends it, too.
 for signal in TERM INT HUP TERM INT HUP; do
 	env --default-signal=INT "$THINKBACK" -r "$repo" mount -f "$mnt" >>"$work/mount.log" 2>&1 </dev/null &
 	daemon=$!
