@@ -86,10 +86,17 @@ capture_close(struct capture *c)
 
 /* ---- the run's tables ---- */
 
+/* The source has this table: whether it is wanted. The names that want it are told apart from those
+ * that nothing has. */
 static bool
 run_wants(const struct run *r, const char *database, const char *table)
 {
-	return tables_match(r->options->only, r->options->n_only, database, table);
+	const struct capture_options *o = r->options;
+
+	for (size_t i = 0; i < o->n_only && o->matched != NULL; i++)
+		if (tables_match(&o->only[i], 1, database, table))
+			o->matched[i] = true;
+	return tables_match(o->only, o->n_only, database, table);
 }
 
 /* The table of that name; NULL: it is not known. Most items are of the one asked for last. */

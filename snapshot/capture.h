@@ -24,6 +24,8 @@ struct capture_options {
 	int64_t date;            /* seconds */
 	const char *const *only; /* "DB" or "DB.TABLE": take these alone; NULL: all */
 	size_t n_only;
+	bool *matched; /* of n_only: set where the source has a table that only[] names, taken or
+			  not; may be NULL */
 	const volatile sig_atomic_t
 	    *stop; /* give up soon after this becomes non-zero; may be NULL */
 	const struct log *log;

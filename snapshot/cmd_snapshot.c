@@ -38,7 +38,9 @@ struct snapshot {
 	char storing[2 * TABLES_NAME + 16]; /* what the progress bar says while a table is stored */
 	const struct capture_result *result; /* of the run at work */
 	bool headed;                         /* its heading is printed */
+	bool *matched;                       /* of only[]: some source has it; owned */
 	bool taken, failed;                  /* some tables were; something was not */
+	bool unread;                         /* not all of every source was read */
 };
 
 /* ---- output ---- */
@@ -242,8 +244,10 @@ job_run(struct snapshot *s, const struct job *job, struct err *e)
 	struct source *source;
 	int rc = job_open(s, job->path, &source, e);
 
-	if (rc != ERR_OK)
+	if (rc != ERR_OK) {
+		s->unread = true;
 		return rc;
+	}
 	s->source = source_label(source);
 	s->live = source_kind_of(source) == SOURCE_LIVE;
 	s->headed = false;
@@ -251,6 +255,7 @@ job_run(struct snapshot *s, const struct job *job, struct err *e)
 	cmd_progress_start(&s->progress, s->env, s->source);
 	rc = capture_run(s->capture, source, job->run, &s->options, &result, e);
 	cmd_progress_end(&s->progress);
+	s->unread = s->unread || rc != ERR_OK;
 	if (rc == ERR_OK || result.tables > 0)
 		show_run(s, &result);
 	if (rc == ERR_OK && result.tables == 0 && result.failed == 0 && !result.already)
@@ -391,26 +396,30 @@ job_source_fault(int rc)
 	}
 }
 
-static int
-run_jobs(struct snapshot *s, const struct repo *repo, char **paths)
+/* Put all dates of all sources on the list, in their order. */
+static void
+list_jobs(struct snapshot *s, char **paths)
 {
 	struct err e = {0};
-	int rc = ERR_OK;
 
 	for (char **p = paths; *p != NULL; p++) {
 		if (jobs_add(s, *p, &e) == ERR_OK)
 			continue;
 		cmd_fail(s->env, &e);
 		s->failed = true;
+		s->unread = true;
 	}
 	if (s->n_jobs > 0)
 		qsort(s->jobs, s->n_jobs, sizeof(*s->jobs), job_compare);
-	if (s->n_jobs > 0)
-		rc = capture_open(repo, &s->env->log, &s->capture, &e);
-	if (rc != ERR_OK)
-		return cmd_fail(s->env, &e);
-	s->server.cuts = capture_cuts;
-	s->server.cuts_arg = s->capture;
+}
+
+/* Do what is on the list. Return whether all of it was looked at. */
+static bool
+do_jobs(struct snapshot *s)
+{
+	struct err e = {0};
+	int rc = ERR_OK;
+
 	for (size_t i = 0; i < s->n_jobs && (rc == ERR_OK || job_source_fault(rc)); i++) {
 		rc = cmd_stop != 0
 			 ? err_set(&e, ERR_INTR, "interrupted before %s was taken", s->jobs[i].path)
@@ -420,6 +429,42 @@ run_jobs(struct snapshot *s, const struct repo *repo, char **paths)
 		cmd_fail(s->env, &e);
 		s->failed = true;
 	}
+	return rc == ERR_OK || job_source_fault(rc);
+}
+
+/* Say which names of -e no source has. When none has any of them, each source was reported. */
+static void
+show_unmatched(struct snapshot *s)
+{
+	const char *sources = s->unread ? "no source that could be read" : "no source";
+	size_t n = 0;
+	struct err e = {0};
+
+	for (size_t i = 0; i < s->options.n_only; i++)
+		n += s->matched[i];
+	for (size_t i = 0; i < s->options.n_only && n > 0; i++) {
+		const char *name = s->options.only[i];
+		if (s->matched[i])
+			continue;
+		err_set(&e, ERR_ABSENT, "%s has a table %s%s", sources,
+		    strchr(name, '.') == NULL ? "in a database " : "", name);
+		cmd_fail(s->env, &e);
+		s->failed = true;
+	}
+}
+
+static int
+run_jobs(struct snapshot *s, const struct repo *repo, char **paths)
+{
+	struct err e = {0};
+
+	list_jobs(s, paths);
+	if (s->n_jobs > 0 && capture_open(repo, &s->env->log, &s->capture, &e) != ERR_OK)
+		return cmd_fail(s->env, &e);
+	s->server.cuts = capture_cuts;
+	s->server.cuts_arg = s->capture;
+	if (do_jobs(s))
+		show_unmatched(s);
 	capture_close(s->capture);
 	if (!s->failed)
 		return CMD_DONE;
@@ -434,9 +479,14 @@ cmd_snapshot_run(const struct cmd_env *env, int argc, char **argv)
 	int code;
 
 	s.only = calloc((size_t)argc, sizeof(*s.only));
-	if (s.only == NULL)
+	s.matched = calloc((size_t)argc, sizeof(*s.matched));
+	if (s.only == NULL || s.matched == NULL) {
+		free(s.matched);
+		free(s.only);
 		return cmd_fail(env, &(struct err){.code = ERR_NOMEM});
+	}
 	s.options = (struct capture_options){.only = s.only,
+	    .matched = s.matched,
 	    .stop = &cmd_stop,
 	    .log = &env->log,
 	    .reading = show_reading,
@@ -460,6 +510,7 @@ cmd_snapshot_run(const struct cmd_env *env, int argc, char **argv)
 	}
 	cmd_password_forget(&s.password);
 	free(s.jobs);
+	free(s.matched);
 	free(s.only);
 	return code;
 }

@@ -21,13 +21,15 @@ for table in orders products coupons; do
 	equal '0 0 0' "$(counts "shop.$table")" "new, changed, deleted of $table"
 done
 equal '0 1 3' "$(counts shop.keys)" 'new, changed, deleted of keys'
+expect 3 tb snapshot -e shop.coupons -e shop.nothing "rethinkdb://$address"
+complaint 'no source has a table shop.nothing'
 
 # Two in one second are two dates; where the clock is behind what is there, that is said.
 for _ in 1 2 3; do
 	expect 0 tb --json snapshot -e shop.coupons "rethinkdb://$address"
 done
 equal 0 "$(tb --json list shop.coupons | jq -r .date | sort | uniq -d | wc -l)" 'dates that stand twice'
-equal 5 "$(tb --json list shop.coupons | wc -l)" 'dates'
+equal 6 "$(tb --json list shop.coupons | wc -l)" 'dates'
 expect 0 tb snapshot --at 2099-01-01T00:00:00Z -e shop.coupons "$third"
 expect 1 tb snapshot -e shop.coupons "rethinkdb://$address"
 complaint 'the clock says .* already holds shop.coupons of 2099-01-01T00-00-00Z: set the clock right'

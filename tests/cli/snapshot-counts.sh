@@ -82,5 +82,26 @@ expect 0 tb snapshot -e shop.orders -e telemetry "$first"
 equal 'shop.orders telemetry.devices telemetry.events' \
 	"$(tb --json list | jq -r '.database + "." + .table' | xargs)" 'tables asked for'
 expect 1 tb snapshot -e shop.nothing "$second"
-complaint 'asked for|shop.nothing'
+complaint 'asked for'
+# A name that no source has, beside others: also when those are in the repository already, and
+# whatever the source. What another source has is no name that is missing.
+expect 3 tb snapshot -e shop.nothing -e shop.orders -e nowhere -e shop.nothing "$second"
+says err '^thinkback: no source has a table shop.nothing$'
+says err '^thinkback: no source has a table in a database nowhere$'
+equal 3 "$(wc -l <"$work/err")" 'lines'
+expect 3 tb snapshot -e shop.nothing -e shop.orders "$second"
+complaint '^thinkback: no source has a table shop.nothing$'
+expect 0 tb snapshot -e shop.orders "$second"
+mkdir -p "$work/export/shop"
+tar --force-local -xzf "$third" -C "$work/export/shop" --strip-components=2 --wildcards '*/shop/*'
+rm "$work/export/shop/orders".*
+expect 0 tb snapshot --at "$day3" -e shop.keys -e shop.orders "$work/export" "$third"
+expect 3 tb snapshot --at 2026-11-21 -e shop.keys -e shop.orders "$work/export"
+complaint '^thinkback: no source has a table shop.orders$'
+expect 3 tb snapshot --at 2026-11-22 -e shop.keys -e shop.orders "$work/export" "$work/none.tar.gz"
+says err '^thinkback: no source that could be read has a table shop.orders$'
+# One that is there and cannot be taken is not missing.
+echo '[{"id":1' >"$work/export/shop/coupons.json"
+expect 3 tb snapshot --at 2026-11-23 -e shop.keys -e shop.coupons "$work/export"
+complaint 'shop.coupons not taken: '
 expect 0 tb check --read-data
