@@ -9,6 +9,7 @@
 #include "fs/cmd_mount_keeper.h"
 #include "fs/cmd_mount_log.h"
 #include "fs/fuse_mount.h"
+#include "snapshot/target.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -87,7 +88,7 @@ mount_keep_path(char **to, const char *text)
 	char here[PATH_MAX];
 	char path[2 * PATH_MAX];
 
-	if (text[0] == '/' || strstr(text, "://") != NULL || getcwd(here, sizeof(here)) == NULL)
+	if (text[0] == '/' || target_is_server(text) || getcwd(here, sizeof(here)) == NULL)
 		return mount_keep(to, text);
 	snprintf(path, sizeof(path), "%s/%s", here, text);
 	return mount_keep(to, path);
@@ -175,6 +176,10 @@ mount_option(struct mount *m, const char *option)
 			    "\"%s\" is no umask: octal digits, 777 at most", value);
 	} else if (strcmp(option, "any_owner") == 0) {
 		m->any_owner = true;
+	} else if (strchr(option, '@') != NULL && strstr(option, "://") != NULL) {
+		/* libfuse would show all of it, with a password that may be there. */
+		return cmd_usage(m->env, &cmd_mount, "the option %.*s is not known",
+		    (int)strcspn(option, "=@:"), option);
 	} else {
 		ok = mount_pass(m, option);
 	}
@@ -210,6 +215,35 @@ mount_options(struct mount *m, const char *list)
 	}
 }
 
+/*
+ * Whether the options about the worker's target make sense together: the worker would end with the
+ * same words again and again, as long as the mount is there. Return -1 to go on, else the exit
+ * code.
+ */
+static int
+mount_check_target(const struct mount *m)
+{
+	struct target_server server = {
+	    .tls_ca = m->tls_cert, .tls_cert = m->tls_client_cert, .tls_key = m->tls_client_key};
+	struct target *target = NULL;
+	struct err e = {0};
+	int rc;
+
+	if (m->target == NULL || !target_is_server(m->target)) {
+		if (m->password_file == NULL && m->tls_cert == NULL && m->tls_client_cert == NULL &&
+		    m->tls_client_key == NULL)
+			return -1;
+		return cmd_usage(m->env, &cmd_mount,
+		    "a password and TLS are for servers: target=rethinkdb://HOST:PORT");
+	}
+	/* Nothing is connected to. */
+	rc = target_open_server(m->target, &server, &target, &e);
+	target_close(target);
+	if (rc == ERR_ARG)
+		return cmd_usage(m->env, &cmd_mount, "target: %s", e.text);
+	return rc == ERR_OK ? -1 : cmd_fail(m->env, &e);
+}
+
 /* Read the command line. Return -1 to go on, else the exit code. */
 static int
 mount_arguments(struct mount *m, int argc, char **argv)
@@ -234,19 +268,15 @@ mount_arguments(struct mount *m, int argc, char **argv)
 			m->ready_fd = (int)fd;
 			(void)fcntl(m->ready_fd, F_SETFD, FD_CLOEXEC);
 		} else {
-			return cmd_usage(m->env, &cmd_mount, "cannot understand %s",
-			    argv[optind > 1 ? optind - 1 : 1]);
+			/* The rest may be an address with a password. */
+			const char *wrong = argv[optind > 1 ? optind - 1 : 1];
+			return cmd_usage(m->env, &cmd_mount, "cannot understand %.*s",
+			    (int)strcspn(wrong, "=:@"), wrong);
 		}
 	}
 	if (code < 0 && argc - optind != 1)
 		return cmd_usage(m->env, &cmd_mount, "name one directory to mount on");
-	if (code < 0 &&
-	    (m->password_file != NULL || m->tls_cert != NULL || m->tls_client_cert != NULL ||
-		m->tls_client_key != NULL) &&
-	    (m->target == NULL || strstr(m->target, "://") == NULL))
-		return cmd_usage(m->env, &cmd_mount,
-		    "a password and TLS are for servers: target=rethinkdb://HOST:PORT");
-	return code;
+	return code < 0 ? mount_check_target(m) : code;
 }
 
 /* ---- the mountpoint ---- */

@@ -4,6 +4,7 @@
 #include "catalog/base/date.h"
 #include "catalog/snapshots.h"
 #include "snapshot/json/jsonkey.h"
+#include "snapshot/rdb/address.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -95,12 +96,13 @@ undo_open(struct undo *d, struct err *e)
 {
 	const char *uri = d->u->target != NULL ? d->u->target : d->restore.target;
 	struct target_server server = d->u->server.options;
+	char shown[ADDRESS_SHOWN];
 
 	server.stop = &cmd_stop;
 	server.log = &d->u->env->log;
 	if (!target_is_server(uri))
-		return err_set(
-		    e, ERR_ARG, "%s is no server: write it as rethinkdb://HOST:PORT", uri);
+		return err_set(e, ERR_ARG, "%s is no server: write it as rethinkdb://HOST:PORT",
+		    address_shown(uri, shown));
 	return target_open_server(uri, &server, &d->target, e);
 }
 

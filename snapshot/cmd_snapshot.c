@@ -4,6 +4,7 @@
 #include "snapshot/capture.h"
 #include "snapshot/cmd_password.h"
 #include "snapshot/cmds.h"
+#include "snapshot/rdb/address.h"
 
 #include <getopt.h>
 #include <inttypes.h>
@@ -200,6 +201,28 @@ job_open(const struct snapshot *s, const char *path, struct source **out, struct
 	return rc;
 }
 
+/* ${path} as texts show it: of an address not what may be a password. */
+static const char *
+job_name(const char *path, char shown[ADDRESS_SHOWN])
+{
+	return source_is_server(path) ? address_shown(path, shown) : path;
+}
+
+/* Whether ${path} and the options make sense together. */
+static int
+job_check(const struct snapshot *s, const char *path, struct err *e)
+{
+	struct address address;
+	int rc = source_is_server(path) ? address_parse(path, &address, e) : ERR_OK;
+
+	if (rc == ERR_OK && source_is_server(path) && s->options.has_date)
+		return err_set(e, ERR_ARG,
+		    "%s: --at is for archives; a snapshot of a server is of the time it is taken "
+		    "at",
+		    address.name);
+	return rc;
+}
+
 /* Put every date of the source ${path} on the list. */
 static int
 jobs_add(struct snapshot *s, const char *path, struct err *e)
@@ -207,14 +230,10 @@ jobs_add(struct snapshot *s, const char *path, struct err *e)
 	struct source *source;
 	struct job *jobs;
 	size_t n;
-	int rc;
+	int rc = job_check(s, path, e);
 
-	if (source_is_server(path) && s->options.has_date)
-		return err_set(e, ERR_ARG,
-		    "%s: --at is for archives; a snapshot of a server is of the time it is taken "
-		    "at",
-		    path);
-	rc = job_open(s, path, &source, e);
+	if (rc == ERR_OK)
+		rc = job_open(s, path, &source, e);
 	if (rc != ERR_OK)
 		return rc;
 	n = source_runs(source);
@@ -242,6 +261,7 @@ job_run(struct snapshot *s, const struct job *job, struct err *e)
 {
 	struct capture_result result = {0};
 	struct source *source;
+	char shown[ADDRESS_SHOWN];
 	int rc = job_open(s, job->path, &source, e);
 
 	if (rc != ERR_OK) {
@@ -259,7 +279,7 @@ job_run(struct snapshot *s, const struct job *job, struct err *e)
 	if (rc == ERR_OK || result.tables > 0)
 		show_run(s, &result);
 	if (rc == ERR_OK && result.tables == 0 && result.failed == 0 && !result.already)
-		rc = err_set(e, ERR_ABSENT, "%s holds no table%s", job->path,
+		rc = err_set(e, ERR_ABSENT, "%s holds no table%s", job_name(job->path, shown),
 		    s->options.n_only > 0 ? " that was asked for" : "");
 	s->taken = s->taken || result.tables > 0 || result.already;
 	s->result = NULL;
@@ -418,12 +438,13 @@ static bool
 do_jobs(struct snapshot *s)
 {
 	struct err e = {0};
+	char shown[ADDRESS_SHOWN];
 	int rc = ERR_OK;
 
 	for (size_t i = 0; i < s->n_jobs && (rc == ERR_OK || job_source_fault(rc)); i++) {
-		rc = cmd_stop != 0
-			 ? err_set(&e, ERR_INTR, "interrupted before %s was taken", s->jobs[i].path)
-			 : job_run(s, &s->jobs[i], &e);
+		rc = cmd_stop != 0 ? err_set(&e, ERR_INTR, "interrupted before %s was taken",
+					 job_name(s->jobs[i].path, shown))
+				   : job_run(s, &s->jobs[i], &e);
 		if (rc == ERR_OK)
 			continue;
 		cmd_fail(s->env, &e);

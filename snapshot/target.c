@@ -1,6 +1,7 @@
 /* Targets of any kind: the contracts are in target.h. */
 #include "snapshot/target.h"
 
+#include "snapshot/rdb/address.h"
 #include "snapshot/target_internal.h"
 
 #include <string.h>
@@ -8,11 +9,14 @@
 int
 target_open(const char *uri, struct target **out, struct err *e)
 {
+	char shown[ADDRESS_SHOWN];
+
 	if (uri[0] == '\0')
 		return err_set(e, ERR_ARG, "the target has no name");
 	if (target_is_server(uri))
-		return err_set(
-		    e, ERR_ARG, "a target of this kind is not known: %s; name a directory", uri);
+		return err_set(e, ERR_ARG,
+		    "a target of this kind is not known: %s; name a directory",
+		    address_shown(uri, shown));
 	return target_dir_open(uri, out, e);
 }
 

@@ -46,12 +46,15 @@ address_decode(const char *in, size_t len, char out[ADDRESS_TEXT])
 static int
 address_user(const char *in, size_t len, struct address *out, struct err *e)
 {
-	if (memchr(in, ':', len) != NULL)
+	bool decoded = address_decode(in, len, out->user);
+
+	if (memchr(in, ':', len) != NULL || (decoded && strchr(out->user, ':') != NULL))
 		return err_set(e, ERR_ARG,
 		    "a password in an address is seen by every user of this machine: put it into a "
 		    "file and name that with --password-file");
-	if (!address_decode(in, len, out->user))
-		return err_set(e, ERR_ARG, "%.*s is no user name", (int)(len < 80 ? len : 80), in);
+	if (!decoded)
+		return err_set(
+		    e, ERR_ARG, "what stands before the \"@\" of the address is no user name");
 	return ERR_OK;
 }
 
@@ -101,16 +104,36 @@ address_host(const char *in, size_t len, struct address *out, struct err *e)
 	return ERR_OK;
 }
 
+const char *
+address_shown(const char *text, char out[ADDRESS_SHOWN])
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+-.";
+	const char *at = strrchr(text, '@');
+	size_t scheme = strspn(text, letters);
+	int len;
+
+	scheme = strncmp(text + scheme, "://", 3) == 0 ? scheme + 3 : 0;
+	if (at == NULL)
+		len = snprintf(out, ADDRESS_SHOWN, "%s", text);
+	else
+		len = snprintf(out, ADDRESS_SHOWN, "%.*s...%s", (int)scheme, text, at);
+	if (len >= ADDRESS_SHOWN)
+		memcpy(out + ADDRESS_SHOWN - 4, "...", 4);
+	return out;
+}
+
 int
 address_parse(const char *text, struct address *out, struct err *e)
 {
 	struct address read = {0};
+	char shown[ADDRESS_SHOWN];
 	const char *at, *end;
 	int rc = ERR_OK;
 
 	if (strncmp(text, ADDRESS_SCHEME, strlen(ADDRESS_SCHEME)) != 0)
 		return err_set(e, ERR_ARG,
-		    "%.80s: a server is written as rethinkdb://[USER@]HOST[:PORT]", text);
+		    "%s: a server is written as rethinkdb://[USER@]HOST[:PORT]",
+		    address_shown(text, shown));
 	text += strlen(ADDRESS_SCHEME);
 	at = strrchr(text, '@');
 	if (at != NULL) {
@@ -137,8 +160,8 @@ address_login(const struct address *a, const char *user, char **out, struct err 
 	const char *named = a->user[0] != '\0' ? a->user : NULL;
 
 	if (user != NULL && named != NULL && strcmp(user, named) != 0)
-		return err_set(
-		    e, ERR_ARG, "%s: two users, \"%s\" and \"%s\": name one", a->name, named, user);
+		return err_set(e, ERR_ARG,
+		    "%s: the address names another user than \"%s\": name one", a->name, user);
 	*out = strdup(user != NULL ? user : named != NULL ? named : "admin");
 	return *out != NULL ? ERR_OK : err_nomem(e);
 }

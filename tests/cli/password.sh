@@ -1,5 +1,6 @@
 #!/bin/bash
-# A command that asks for a password and is interrupted leaves the terminal as it was.
+# A command that asks for a password and is interrupted leaves the terminal as it was; one that
+# stands in an address is refused, and not shown.
 # shellcheck source=tests/support/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 repository "$third"
@@ -50,3 +51,19 @@ for signal in KEY INT TERM HUP; do
 		equal 'thinkback: interrupted before a password was given' "$(cat "$work/out")" "$command, $signal"
 	done
 done
+
+# refused COMMAND...: with an address that has a password, and with one that is none.
+refused() {
+	local address
+	for address in rethinkdb://admin:secret@h http://admin:secret@h rethinkdb://admin%3Asecret@h; do
+		expect 1 tb "$@" "$address"
+		complaint ''
+		! grep secret "$work/err" "$work/out" || fail 'the password is shown'
+	done
+}
+refused snapshot
+refused snapshot --at 2026-11-30
+refused restore
+refused worker --once --target
+expect 1 tb snapshot --at 2026-11-30 rethinkdb://me@h
+complaint 'h:28015: --at is for archives'

@@ -33,7 +33,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	check(memchr(a.host, '\0', sizeof(a.host)) != NULL && a.host[0] != '\0');
-	check(memchr(a.user, '\0', sizeof(a.user)) != NULL);
+	check(memchr(a.user, '\0', sizeof(a.user)) != NULL && strchr(a.user, ':') == NULL);
 	port = strtoul(a.port, &end, 10);
 	check(*end == '\0' && port >= 1 && port <= 65535);
 	snprintf(name, sizeof(name), "rethinkdb://%s", a.name);

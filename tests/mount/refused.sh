@@ -28,6 +28,19 @@ expect 2 tb mount --no-such-option "$work/full"
 says err 'no-such-option'
 expect 2 tb mount -o no_such_option "$work/full"
 says err 'no_such_option'
+# A server that cannot be one; what may be a password is never shown.
+for target in rethinkdb://admin:secret@h http://admin:secret@h rethinkdb://admin%3Asecret@h rethinkdb://h:x; do
+	expect 2 tb mount -f -o "target=$target" "$work/full"
+	says err '^thinkback: mount: target: '
+	! grep secret "$work/err" || fail 'the password is shown'
+done
+for wrong in -otargets=rethinkdb://admin:secret@h --target=rethinkdb://admin:secret@h; do
+	expect 2 tb mount -f "$wrong" "$work/full"
+	says err 'target'
+	! grep secret "$work/err" || fail 'the password is shown'
+done
+expect 2 tb mount -f -o target=rethinkdb://h,tls-client-cert=x "$work/full"
+says err '--tls-client-key'
 expect 1 "$THINKBACK" -r "$work/above" mount "$work/full"
 complaint 'not a thinkback repository'
 ! grep -q "$work" /proc/self/mounts || fail 'something is mounted'

@@ -71,7 +71,8 @@ address__login(void **state)
 	assert_string_equal(user, "bk");
 	free(user);
 	assert_err(address_login(&named, "ro", &user, &e), ERR_ARG, NULL);
-	assert_string_equal(e.text, "db1:28015: two users, \"bk\" and \"ro\": name one");
+	assert_string_equal(
+	    e.text, "db1:28015: the address names another user than \"ro\": name one");
 }
 
 static void
@@ -94,6 +95,33 @@ address__refusals(void **state)
 	address_parse("rethinkdb://me:secret@h", &a, &e);
 	assert_non_null(strstr(e.text, "--password-file"));
 	assert_null(strstr(e.text, "secret"));
+}
+
+/* What stands before the last "@" is in no text, whatever is wrong. */
+static void
+address__shows_no_password(void **state)
+{
+	static const char *const bad[] = {"rethinkdb://me:secret@h", "http://me:secret@h",
+	    "rethinkdb://me:secret@h:0", "rethinkdb://me:secret@h/db", "rethinkdb://secret%@h",
+	    "rethinkdb://me%3Asecret@h", "rethinkdb://me:a@secret@h", "me:secret@h",
+	    "http://me:a://secret@h", "me:http://secret@h", "rethinkdb://me:secret@"};
+	static const char *const shown[][2] = {{"rethinkdb://me:s@h:1", "rethinkdb://...@h:1"},
+	    {"http://me@s@h", "http://...@h"}, {"me:s@h", "...@h"}, {"a:b://s@h", "...@h"},
+	    {"rethinkdb://h", "rethinkdb://h"}, {"", ""}, {"@", "...@"}};
+	struct address a;
+	struct err e;
+	char out[ADDRESS_SHOWN], large[3 * ADDRESS_SHOWN] = "";
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_err(address_parse(bad[i], &a, &e), ERR_ARG, &e);
+		assert_null(strstr(e.text, "secret"));
+	}
+	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
+		assert_string_equal(address_shown(shown[i][0], out), shown[i][1]);
+	memset(large, 'x', sizeof(large) - 1);
+	assert_int_equal(strlen(address_shown(large, out)), ADDRESS_SHOWN - 1);
+	assert_string_equal(out + ADDRESS_SHOWN - 5, "x...");
 }
 
 /* ---- base64 and SCRAM ---- */
@@ -710,6 +738,7 @@ main(void)
 	    cmocka_unit_test(address__all_parts),
 	    cmocka_unit_test(address__login),
 	    cmocka_unit_test(address__refusals),
+	    cmocka_unit_test(address__shows_no_password),
 	    cmocka_unit_test(base64__both_ways),
 	    cmocka_unit_test(scram__known_answer),
 	    cmocka_unit_test(scram__hostile_servers),
