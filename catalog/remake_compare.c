@@ -6,7 +6,7 @@
  * born in it, and that others ended with it. What packs do not tell is not compared: when a run was
  * started, when a snapshot was verified, on how many documents a dictionary was trained, that a
  * snapshot has stored anew what those before it have lost (its lost is 0 then), and how much was
- * lost with a pack, when gc has taken what was before. The counts of a forgotten snapshot are those
+ * lost with a pack. The counts of a forgotten snapshot are those
  * that it had, and what gc has taken of it is not in the packs.
  */
 #include "catalog/remake.h"
@@ -52,7 +52,7 @@ static const char SNAPSHOTS_COMPARE_SQL[] =
     "   OR (o.documents = n.documents AND o.bytes = n.bytes AND o.added = n.added"
     "    AND o.changed = n.changed AND o.deleted = n.deleted AND o.stored_bytes = n.stored_bytes"
     "    AND (o.lost = n.lost OR (o.lost = 0 AND n.lost > 0)"
-    "     OR (o.lost > n.lost AND n.lost > 0 AND EXISTS (" GAP "))))))"
+    "     OR (o.lost > 0 AND n.lost > 0 AND EXISTS (" GAP "))))))"
     " UNION ALL SELECT 'snapshot ' || o.id || ' has no packs' FROM old.snapshots o"
     " WHERE o.complete = 1 AND NOT EXISTS (SELECT 1 FROM main.snapshots n"
     "  WHERE n.id = o.id AND n.complete = 1)";

@@ -177,9 +177,7 @@ check_entry(
 	int rc = versions_born(c->cat, p->table.id, &entry->key, p->row.snapshot_id, &v, e);
 
 	if (rc == ERR_ABSENT) {
-		if (p->row.bytes > 0)
-			check_key_problem(
-			    c, p, &entry->key, "it is in its pack but not in catalog.db");
+		check_key_problem(c, p, &entry->key, "it is in its pack but not in catalog.db");
 		return ERR_OK;
 	}
 	if (rc == ERR_OK &&
@@ -261,13 +259,9 @@ check_describe(struct check *c, const struct check_pack *p)
 	    m->shard != p->row.shard || m->dictionary_id != (uint64_t)p->row.dictionary_id)
 		check_problem(
 		    c, "pack %" PRId64 " is of another snapshot than catalog.db says", p->row.id);
-	if (p->row.bytes == 0)
-		check_problem(c,
-		    "pack %" PRId64 " is not all in catalog.db: when that was made again, it was "
-		    "damaged or missing",
-		    p->row.id);
-	else if (t->documents != p->row.documents || t->deletions != p->row.deletions ||
-		 t->bytes != p->row.bytes)
+	/* 0 bytes has what rebuild could not read to its end. */
+	if (t->documents != p->row.documents || t->deletions != p->row.deletions ||
+	    (t->bytes != p->row.bytes && p->row.bytes != 0))
 		check_problem(
 		    c, "pack %" PRId64 " has other totals than catalog.db says", p->row.id);
 }
@@ -399,19 +393,15 @@ check_packs(struct check *c, struct err *e)
 {
 	struct packs_pack row = {0};
 	uint64_t stored = 0, began = 0;
-	bool unread = false;
 	int rc = packs_total(c->cat, &c->total, e);
 
 	if (rc == ERR_OK)
 		rc = catalog_generation(c->cat, &began, e);
 	while (rc == ERR_OK && (rc = packs_next(c->cat, row.id, &row, e)) == ERR_OK) {
 		stored += row.documents;
-		unread = unread || row.bytes == 0;
 		rc = check_pack(c, &row, e);
 	}
-	if (rc != ERR_END)
-		return rc;
-	return unread ? ERR_OK : check_total(c, stored, began, e);
+	return rc == ERR_END ? check_total(c, stored, began, e) : rc;
 }
 
 /* ---- the whole catalogue ---- */

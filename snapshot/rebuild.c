@@ -164,7 +164,8 @@ rebuild_was_complete(
 }
 
 int
-rebuild_had_gap(struct rebuild *r, int64_t snapshot_id, uint64_t number, struct err *e)
+rebuild_had_gap(
+    struct rebuild *r, int64_t snapshot_id, uint64_t number, int64_t *pack_id, struct err *e)
 {
 	struct snapshots_shard shard;
 	struct packs_pack row;
@@ -177,6 +178,8 @@ rebuild_had_gap(struct rebuild *r, int64_t snapshot_id, uint64_t number, struct 
 	rc = packs_get(r->old, shard.pack_id, &row, e);
 	if (rc == ERR_OK && row.snapshot_id == snapshot_id && row.shard == number && row.bytes > 0)
 		return ERR_ABSENT;
+	if (rc == ERR_OK || rc == ERR_ABSENT)
+		*pack_id = shard.pack_id;
 	return rc == ERR_ABSENT ? ERR_OK : rc;
 }
 
@@ -314,32 +317,6 @@ rebuild_record_header(struct rebuild *r, uint64_t id, int64_t *snapshot_id, stru
 	return rc;
 }
 
-/* Whether the old catalogue has a snapshot behind this one that has lost nothing. */
-static int
-rebuild_went_on(struct rebuild *r, const struct pack_meta *m, struct err *e)
-{
-	struct snapshots_snapshot s = {.id = (int64_t)m->snapshot_id};
-	int rc;
-
-	while ((rc = snapshots_next(r->old, (int64_t)m->table_id, s.id, &s, e)) == ERR_OK)
-		if (s.lost == 0)
-			return ERR_OK;
-	return rc == ERR_END ? ERR_ABSENT : rc;
-}
-
-/*
- * Whether the pack was lost, and is there again after snapshots were taken without it: ERR_OK,
- * ERR_ABSENT or a failure. These snapshots have stored anew what there was, but nothing ends in
- * them what else the pack has.
- */
-static int
-rebuild_came_back(struct rebuild *r, const struct pack_meta *m, struct err *e)
-{
-	int rc = rebuild_had_gap(r, (int64_t)m->snapshot_id, m->shard, e);
-
-	return rc == ERR_OK ? rebuild_went_on(r, m, e) : rc;
-}
-
 /* Of a pack that cannot be read nothing is known but its number. */
 static int
 rebuild_blind_add(struct rebuild *r, int64_t before, struct err *e)
@@ -356,30 +333,6 @@ rebuild_blind_add(struct rebuild *r, int64_t before, struct err *e)
 	return ERR_OK;
 }
 
-/* Record a pack that can be read; sets ${last} to its snapshot. */
-static int
-rebuild_pack_whole(struct rebuild *r, const struct pack *pack, int64_t *last, struct err *e)
-{
-	const struct pack_meta *m = pack_describe(pack);
-	int rc = rebuild_came_back(r, m, e);
-
-	if (rc == ERR_OK) {
-		rebuild_problem(r,
-		    "pack %016" PRIx64 " is there again, but snapshots were taken without it: "
-		    "it is left out",
-		    m->pack_id);
-		rc = rebuild_record(r, m, NULL, e);
-		if (rc == ERR_OK)
-			rc = rebuild_damage_add(r, m, e);
-	} else if (rc == ERR_ABSENT) {
-		rc = rebuild_record(r, m, pack_count(pack), e);
-		r->result->packs += rc == ERR_OK;
-	}
-	if (rc == ERR_OK)
-		*last = (int64_t)m->snapshot_id;
-	return rc;
-}
-
 /* Look at one pack; ${last} is the snapshot of the one before. */
 static int
 rebuild_pack(struct rebuild *r, uint64_t id, int64_t *last, struct err *e)
@@ -390,7 +343,11 @@ rebuild_pack(struct rebuild *r, uint64_t id, int64_t *last, struct err *e)
 	int rc = pack_open(r->repo->packsfd, id, &pack, &why);
 
 	if (rc == ERR_OK)
-		rc = rebuild_pack_whole(r, pack, last, &why);
+		rc = rebuild_record(r, pack_describe(pack), pack_count(pack), &why);
+	if (rc == ERR_OK) {
+		*last = (int64_t)pack_describe(pack)->snapshot_id;
+		r->result->packs++;
+	}
 	pack_close(pack);
 	if (rc == ERR_CORRUPT) {
 		rebuild_problem(r, "%s", why.text);

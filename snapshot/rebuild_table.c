@@ -11,6 +11,7 @@
 
 #include "catalog/base/bytes.h"
 #include "catalog/base/date.h"
+#include "catalog/forgotten.h"
 #include "catalog/versions.h"
 #include "snapshot/sort.h"
 
@@ -34,7 +35,10 @@ struct table_snapshot {
 	int64_t lost;                  /* difference to the snapshot before */
 };
 
-/* What happened to the keys from lower on and before upper in a snapshot is not known. */
+/*
+ * What happened to the keys from lower on and before upper in a snapshot is not known. Or, in
+ * returns: it was not, and is again.
+ */
 struct table_loss {
 	size_t at;    /* place of the snapshot */
 	size_t until; /* place of the one that has stored them anew; the number of all: none has */
@@ -55,11 +59,14 @@ struct table {
 	size_t n, cap;                    /* that are complete; allocated */
 	struct table_loss *losses;        /* owned; in the order of snapshots */
 	size_t n_losses, cap_losses;
-	uint64_t *documents;    /* owned: tree of n + 2 */
-	uint64_t *bytes;        /* likewise */
-	struct sort *lines;     /* of the packs */
-	struct sort *bounds;    /* upper bounds of shards, but for the last ones */
-	struct table_line open; /* the version being followed, while has_open */
+	struct table_loss *returns; /* owned; of packs that were lost and are there again */
+	size_t n_returns;           /* of these; room for a power of two */
+	bool collected;             /* gc may have taken what one of these would show again */
+	uint64_t *documents;        /* owned: tree of n + 2 */
+	uint64_t *bytes;            /* likewise */
+	struct sort *lines;         /* of the packs */
+	struct sort *bounds;        /* upper bounds of shards, but for the last ones */
+	struct table_line open;     /* the version being followed, while has_open */
 	bool has_open;
 	size_t lost_from;  /* the key being followed is lost from here on; n: it is not */
 	size_t lost_until; /* and not from here on, whatever comes */
@@ -191,17 +198,40 @@ table_add_loss(struct table *x, size_t at, size_t until, const struct key *lower
 	return ERR_OK;
 }
 
+static int
+table_add_return(
+    struct table *x, size_t at, size_t until, const struct snapshots_shard *shard, struct err *e)
+{
+	int rc;
+
+	/* Powers of two: room is made when the count reaches one. */
+	if ((x->n_returns & (x->n_returns - 1)) == 0) {
+		size_t room = x->n_returns > 0 ? x->n_returns * 2 : 1;
+		struct table_loss *p = reallocarray(x->returns, room, sizeof(*p));
+		if (p == NULL)
+			return err_nomem(e);
+		x->returns = p;
+	}
+	x->returns[x->n_returns++] = (struct table_loss){at, until, shard->lower, shard->upper};
+	rc = forgotten_any(x->r->old, x->t->id, e);
+	x->collected = x->collected || rc == ERR_OK;
+	return rc == ERR_ABSENT ? ERR_OK : rc;
+}
+
 /*
  * Set ${until} for what is lost of a shard of the snapshot at ${at}. When the catalogue before knew
- * of that, a later snapshot without losses was taken on top of it.
+ * of that, a later snapshot without losses was taken on top of it; then ${had} is the pack that it
+ * has for the shard, else 0.
  */
 static int
-table_until(struct table *x, size_t at, uint64_t number, size_t *until, struct err *e)
+table_until(struct table *x, size_t at, uint64_t number, size_t *until, int64_t *had, struct err *e)
 {
 	struct snapshots_snapshot was;
-	int rc = rebuild_had_gap(x->r, x->snapshots[at].row.id, number, e);
+	int rc;
 
+	*had = 0;
 	*until = x->n;
+	rc = rebuild_had_gap(x->r, x->snapshots[at].row.id, number, had, e);
 	for (size_t i = at + 1; i < x->n && rc == ERR_OK; i++) {
 		rc = snapshots_any(x->r->old, x->snapshots[i].row.id, &was, e);
 		if (rc == ERR_OK && was.lost == 0) {
@@ -235,8 +265,9 @@ static int
 table_lose_shard(struct table *x, size_t at, const struct snapshots_shard *shard, struct err *e)
 {
 	char date[DATE_NAME];
+	int64_t had;
 	size_t until;
-	int rc = table_until(x, at, shard->number, &until, e);
+	int rc = table_until(x, at, shard->number, &until, &had, e);
 
 	date_name(x->snapshots[at].row.date, date);
 	rebuild_problem(x->r, "%s.%s of %s has lost what shard %" PRIu64 " recorded",
@@ -331,31 +362,30 @@ table_add_line(
 	return sort_add(x->lines, &entry->key, raw, sizeof(raw), e);
 }
 
-/* Take in the lines of a pack; where index blocks are damaged, their range is lost. */
+/*
+ * Take in the lines of a pack; where index blocks are damaged, their range is lost until the
+ * snapshot at ${until}, and ${whole} is false.
+ */
 static int
-table_pack_lines(struct table *x, size_t at, const struct pack *pack,
-    const struct snapshots_shard *shard, struct err *e)
+table_pack_lines(struct table *x, size_t at, size_t until, const struct pack *pack,
+    const struct snapshots_shard *shard, bool *whole, struct err *e)
 {
 	uint64_t id = pack_describe(pack)->pack_id;
-	size_t until;
 	struct key from = shard->lower;
 	struct pack_walk walk = {0};
 	struct pack_entry entry;
 	struct err why = {0};
 	bool lost = false;
-	int rc = table_until(x, at, shard->number, &until, e);
+	int rc;
 
-	if (rc != ERR_OK)
-		return rc;
+	*whole = true;
 	for (;;) {
 		rc = pack_entry_next(pack, x->r->reader, &walk, &entry, &why);
 		if (rc == ERR_CORRUPT) {
 			if (!lost)
 				rebuild_problem(x->r, "%s", why.text);
-			rc = remake_pack_unread(x->r->cat, (int64_t)id, e);
-			if (rc != ERR_OK)
-				return rc;
 			lost = true;
+			*whole = false;
 			walk = (struct pack_walk){.block = walk.block + 1};
 			continue;
 		}
@@ -378,16 +408,31 @@ table_pack_lines(struct table *x, size_t at, const struct pack *pack,
 	return rc == ERR_END ? ERR_OK : err_set(e, rc, "%s", why.text);
 }
 
+/*
+ * Take in a pack. One that was lost, and is there again after snapshots were taken without it, goes
+ * on being recorded as not whole: nothing else tells that documents ended in these.
+ */
 static int
 table_pack(struct table *x, size_t at, const struct snapshots_shard *shard, struct err *e)
 {
 	struct pack *pack;
+	size_t until;
+	int64_t had;
+	bool whole = true, back;
 	int rc = pack_open(x->r->repo->packsfd, (uint64_t)shard->pack_id, &pack, e);
 
 	/* It was there a moment ago. */
 	if (rc != ERR_OK)
 		return rc == ERR_ABSENT ? ERR_IO : rc;
-	rc = table_pack_lines(x, at, pack, shard, e);
+	rc = table_until(x, at, shard->number, &until, &had, e);
+	if (rc == ERR_OK)
+		rc = table_pack_lines(x, at, until, pack, shard, &whole, e);
+	back = whole && had != 0;
+	if (rc == ERR_OK && back)
+		rc = table_add_return(x, at, until, shard, e);
+	back = back && (until < x->n || had == shard->pack_id || x->collected);
+	if (rc == ERR_OK && (back || !whole))
+		rc = remake_pack_unread(x->r->cat, shard->pack_id, e);
 	pack_close(pack);
 	return rc == ERR_OK ? rebuild_step(x->r, 1, e) : rc;
 }
@@ -468,14 +513,57 @@ table_count(struct table *x, const struct versions_version *v, size_t from, size
 	tree_add(x->bytes, x->n + 1, to, ~(uint64_t)v->size + 1);
 }
 
-/* The version being followed ends at the snapshot at ${at}; n: it is alive. */
+/* The place of the first snapshot with a number of ${id} or more; n: there is none. */
+static size_t
+table_place(const struct table *x, int64_t id)
+{
+	size_t low = 0, high = x->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (x->snapshots[middle].row.id < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/*
+ * Move ${at}, where the version being followed ends by the lines, to where a snapshot does not have
+ * it that was taken while a pack was lost that is there again: no line says so. The catalogue
+ * before does, or had it end with the pack, or knew nothing of it.
+ */
+static int
+table_returned(struct table *x, const struct table_loss *lost, size_t *at, struct err *e)
+{
+	const struct versions_version *v = &x->open.version;
+	struct versions_version was;
+	size_t end = lost->until;
+	int rc = ERR_OK;
+
+	if (x->open.at >= lost->until || !loss_covers(lost, &v->key))
+		return ERR_OK;
+	rc = versions_born(x->r->old, x->t->id, &v->key, x->snapshots[x->open.at].row.id, &was, e);
+	if (rc == ERR_OK && was.died != x->snapshots[lost->at].row.id)
+		end = table_place(x, was.died);
+	if (end < *at)
+		*at = end;
+	return rc == ERR_ABSENT ? ERR_OK : rc;
+}
+
+/* The version being followed ends at the snapshot at ${at} at the latest; n: it is alive. */
 static int
 table_close(struct table *x, size_t at, struct err *e)
 {
 	struct versions_version *v = &x->open.version;
 	size_t from = x->open.at;
-	int rc;
+	int rc = ERR_OK;
 
+	for (size_t i = 0; i < x->n_returns && rc == ERR_OK; i++)
+		rc = table_returned(x, &x->returns[i], &at, e);
+	if (rc != ERR_OK)
+		return rc;
 	x->has_open = false;
 	v->born = x->snapshots[from].row.id;
 	v->died = at < x->n ? x->snapshots[at].row.id : VERSIONS_ALIVE;
@@ -646,6 +734,9 @@ table_may_lack(const struct table *x, size_t at)
 	for (size_t i = 0; i < x->n_losses; i++)
 		if (x->losses[i].at <= at && at < x->losses[i].until)
 			return true;
+	for (size_t i = 0; i < x->n_returns && x->collected; i++)
+		if (x->returns[i].at <= at && at < x->returns[i].until)
+			return true;
 	for (size_t i = 0; i < x->r->n_blinds; i++)
 		if (x->snapshots[at].row.id > x->r->blinds[i].before)
 			return true;
@@ -690,6 +781,7 @@ rebuild_table(struct rebuild *r, const struct tables_table *t, struct err *e)
 	sort_free(x.bounds);
 	free(x.snapshots);
 	free(x.losses);
+	free(x.returns);
 	free(x.documents);
 	free(x.bytes);
 	return rc;

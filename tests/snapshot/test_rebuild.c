@@ -17,13 +17,20 @@
 
 /* What all histories have seen together. */
 static struct {
-	unsigned removed, cut, kept, marked, unfinished;
+	unsigned removed, returned, cut, kept, marked, unfinished;
 } seen;
 
 static void
 lost_path(const struct history *h, int64_t pack_id, char *out, size_t room)
 {
 	snprintf(out, room, "%s/repo/packs/000000/%016" PRIx64 ".pack", h->dir, (uint64_t)pack_id);
+}
+
+/* Where a pack is kept that was removed. */
+static void
+away_path(const struct history *h, int64_t pack_id, char *out, size_t room)
+{
+	snprintf(out, room, "%s/%016" PRIx64 ".pack", h->dir, (uint64_t)pack_id);
 }
 
 static bool
@@ -58,13 +65,14 @@ static void
 lost_pack(struct history *h, struct catalog *c, const struct packs_pack *row)
 {
 	struct buf file = {0};
-	char path[700];
+	char path[700], away[700];
 
 	if (!lost_exists(h, row->id))
 		return;
 	lost_path(h, row->id, path, sizeof(path));
 	if (!row->forgotten && history_random(h, 2) == 0 && lost_left(h, c, row->snapshot_id) > 1) {
-		assert_int_equal(unlink(path), 0);
+		away_path(h, row->id, away, sizeof(away));
+		assert_int_equal(rename(path, away), 0);
 		seen.removed++;
 		return;
 	}
@@ -117,13 +125,30 @@ lost_note(struct history *h)
 	catalog_close(c);
 }
 
+/* Put back packs that were removed. Whether there were any. */
+static bool
+lost_return(struct history *h)
+{
+	char path[700], away[700];
+	bool any = false;
+
+	for (int64_t id = 1; id < 200; id++) {
+		away_path(h, id, away, sizeof(away));
+		lost_path(h, id, path, sizeof(path));
+		if (history_random(h, 4) > 0 && rename(away, path) == 0) {
+			any = true;
+			seen.returned++;
+		}
+	}
+	return any;
+}
+
 static void
-lost_rebuild(struct history *h)
+lost_rebuild(struct history *h, bool keep)
 {
 	const struct rebuild_options options = {.problem = lost_ignore};
 	static const char *const tails[] = {"", "-wal", "-shm"};
 	struct rebuild_result result;
-	bool keep = history_random(h, 2) == 0;
 	size_t before = h->n;
 	char path[700];
 	struct err e = {0};
@@ -158,7 +183,7 @@ lost_forget(struct history *h, size_t i)
 }
 
 static void
-lost_step(struct history *h)
+lost_step(struct history *h, bool *returns)
 {
 	unsigned what = history_random(h, 10);
 
@@ -172,9 +197,13 @@ lost_step(struct history *h)
 		/* It goes no further than a damaged pack. */
 		history_collect(h, history_random(h, 2) * 40);
 	} else {
-		if (what == 9)
+		/* What later snapshots do not have of a pack that returns is told by the catalogue.
+		 */
+		bool returned = what == 9 && lost_return(h);
+		if (what == 9 && !returned)
 			lost_some(h);
-		lost_rebuild(h);
+		*returns = *returns || returned;
+		lost_rebuild(h, *returns || history_random(h, 2) == 0);
 	}
 }
 
@@ -184,20 +213,22 @@ rebuild__random_losses(void **state)
 	(void)state;
 	for (uint64_t seed = 1; seed <= 60; seed++) {
 		struct history h;
+		bool returns = false;
 		history_start(&h, seed);
 		h.lossy = h.gaps = true;
-		for (unsigned step = 0; step < 16; step++) {
-			lost_step(&h);
+		for (unsigned step = 0; step < 28; step++) {
+			lost_step(&h, &returns);
 			history_compare_shown(&h);
 		}
-		lost_rebuild(&h);
+		lost_rebuild(&h, true);
 		history_compare_shown(&h);
 		history_end(&h);
 	}
-	print_message("%u packs removed, %u cut, %u snapshots marked, %u not forgotten, %u "
-		      "unfinished\n",
-	    seen.removed, seen.cut, seen.marked, seen.kept, seen.unfinished);
-	assert_true(seen.removed > 15 && seen.cut > 30 && seen.marked > 50 && seen.kept > 5);
+	print_message("%u packs removed, %u returned, %u cut, %u snapshots marked, %u not "
+		      "forgotten, %u unfinished\n",
+	    seen.removed, seen.returned, seen.cut, seen.marked, seen.kept, seen.unfinished);
+	assert_true(seen.removed > 15 && seen.cut > 30 && seen.marked > 50 && seen.kept > 5 &&
+		    seen.returned > 5);
 }
 
 int
