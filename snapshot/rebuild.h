@@ -19,6 +19,11 @@
  * as unfinished, and the next writer takes them back. That one was complete is told by the
  * catalogue that is there, when it is whole, and by the ledger, when it has their number.
  *
+ * A pack that was lost when the catalogue was made again before, and is there again, shows what it
+ * has. Snapshots that were taken while it was away have no line where something ended in them: the
+ * catalogue that is there tells that, so the pack goes on being recorded as one of which not all is
+ * known, for the next time. Where gc may have taken what it would show, its snapshots stay marked.
+ *
  * Of a pack that cannot be read at all the table is not known unless another pack of its snapshot
  * is there: then everything that was taken after it counts as having lost documents. When all packs
  * of a snapshot are missing, nothing tells that there was one.
