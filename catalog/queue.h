@@ -183,8 +183,9 @@ int queue_claim(struct queue *q, const char *owner, int64_t now, int64_t lease,
 
 /*
  * queue_renew(q, owner, first, last, now, lease, held, e):
- * Renew the leases of all restores with numbers from ${first} to ${last} that ${owner} still holds,
- * in one transaction, and set ${held} to how many these are. Return ERR_OK or a failure.
+ * Renew the leases of the restores of the table of ${first}, with numbers up to ${last}, that
+ * ${owner} still holds, in one transaction, and set ${held} to how many these are. Return ERR_OK or
+ * a failure.
  */
 int queue_renew(struct queue *q, const char *owner, int64_t first, int64_t last, int64_t now,
     int64_t lease, size_t *held, struct err *e);

@@ -52,7 +52,9 @@ static const char CLAIM_SQL[] =
     " attempts = attempts + 1 WHERE id = ?1";
 static const char RENEW_SQL[] = "UPDATE restores SET lease_until = ?3"
 				" WHERE id BETWEEN ?1 AND ?4 AND state = 'running'"
-				" AND owner = ?2";
+				" AND owner = ?2 AND (database_name, table_name) ="
+				" (SELECT database_name, table_name FROM restores"
+				"  WHERE id = ?1)";
 static const char REPORT_SQL[] =
     "UPDATE restores SET state = ?3, error = coalesce(?4, ''), updated = ?5, not_before = ?6,"
     " lease_until = 0 WHERE id = ?1 AND state = 'running' AND owner = ?2";

@@ -236,7 +236,9 @@ mount_check_target(const struct mount *m)
 		return cmd_usage(m->env, &cmd_mount,
 		    "a password and TLS are for servers: target=rethinkdb://HOST:PORT");
 	}
-	/* Nothing is connected to. */
+	/* Without a worker nobody connects; with one, nothing is connected to yet. */
+	if (m->readonly || m->no_worker)
+		return -1;
 	rc = target_open_server(m->target, &server, &target, &e);
 	target_close(target);
 	if (rc == ERR_ARG)

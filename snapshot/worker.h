@@ -16,7 +16,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define WORKER_LEASE 60000 /* ms that a claim holds without renewal */
+/* ms that a claim holds without renewal: longer than any wait in which none is made, be it for a
+ * slow server or for a disk to sync */
+#define WORKER_LEASE 180000
 
 struct worker_options {
 	const char *target; /* a directory or a server; NULL: "restores" in the repository */

@@ -712,6 +712,25 @@ queue_renew__what_is_held_and_in_the_range(void **state)
 	assert_int_equal(held, 0);
 }
 
+static void
+queue_renew__of_one_table(void **state)
+{
+	struct inbox *x = *state;
+	int64_t a = put_text(x, "orders", "a", "{}", 1);
+	int64_t b = put_text(x, "products", "b", "{}", 1);
+	int64_t c = put_text(x, "orders", "c", "{}", 1);
+	struct queue_restore r[2];
+	size_t got, held;
+
+	assert_err(queue_claim(x->q, "w", 100, 50, r, 2, &got, &x->e), ERR_OK, &x->e);
+	assert_int_equal(got, 2);
+	assert_int_equal(claim(x, "w", 100, 50), b);
+	assert_err(queue_renew(x->q, "w", a, c, 120, 50, &held, &x->e), ERR_OK, &x->e);
+	assert_int_equal(held, 2);
+	assert_int_equal(expect(x, b, QUEUE_RUNNING).lease_until, 150);
+	assert_int_equal(expect(x, c, QUEUE_RUNNING).lease_until, 170);
+}
+
 /* A worker that was only slow may still report, as long as nobody has taken the restore. */
 static void
 queue_done__after_the_lease_but_still_held(void **state)
@@ -1237,6 +1256,7 @@ main(void)
 	    TEST(queue_claim__refuses_nameless_workers),
 	    TEST(queue_claim__again_when_the_lease_has_run_out),
 	    TEST(queue_renew__what_is_held_and_in_the_range),
+	    TEST(queue_renew__of_one_table),
 	    TEST(queue_done__after_the_lease_but_still_held),
 	    TEST(queue_fail__with_a_reason),
 	    TEST(queue_give_back__not_before_its_time),
