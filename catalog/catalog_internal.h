@@ -14,6 +14,14 @@ struct catalog {
 void catalog_bind_key(struct db_query *q, int at, const struct key *key);
 
 /*
+ * Whether the row h of shards has no pack of its own that could be read to its end, among the rows
+ * of ${packs}: rebuild gives it the number of another one, or of one with 0 bytes (remake.h).
+ */
+#define CATALOG_GAP(packs)                                                                         \
+	" NOT EXISTS (SELECT 1 FROM " packs " p WHERE p.id = h.pack_id AND p.bytes > 0"            \
+	" AND p.snapshot_id = h.snapshot_id AND p.shard = h.number)"
+
+/*
  * catalog_key(q, col, min, out):
  * Read a store key of at least ${min} bytes from a column. Return false when it is something else.
  */

@@ -24,9 +24,7 @@
  */
 #define GAP                                                                                        \
 	"SELECT 1 FROM main.snapshots s JOIN main.shards h ON h.snapshot_id = s.id"                \
-	" WHERE s.table_id = n.table_id AND s.id <= n.id AND NOT EXISTS (SELECT 1 FROM"            \
-	" main.packs p WHERE p.id = h.pack_id AND p.snapshot_id = s.id AND p.shard = h.number"     \
-	" AND p.bytes > 0)"
+	" WHERE s.table_id = n.table_id AND s.id <= n.id AND" CATALOG_GAP("main.packs")
 
 /* Each gives a text for every row that is not what the packs say. */
 static const char SCHEMA_COMPARE_SQL[] =

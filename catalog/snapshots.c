@@ -69,10 +69,12 @@ static const char VERIFIED_SQL[] =
 
 static const char GET_SQL[] = SNAPSHOT_FROM " WHERE id = ?1 AND " SHOWN;
 static const char ANY_SQL[] = SNAPSHOT_FROM " WHERE id = ?1 AND complete = 1";
-/* rebuild gives such a shard the number of another pack, or of one without a byte (remake.h). */
-static const char GAP_SQL[] = "SELECT 1 FROM shards h WHERE h.snapshot_id = ?1 AND NOT EXISTS"
-			      " (SELECT 1 FROM packs p WHERE p.id = h.pack_id AND p.bytes > 0"
-			      "  AND p.snapshot_id = h.snapshot_id AND p.shard = h.number) LIMIT 1";
+static const char GAP_SQL[] =
+    "SELECT 1 FROM shards h WHERE h.snapshot_id = ?1 AND" CATALOG_GAP("packs") " LIMIT 1";
+static const char SHARD_GAP_SQL[] =
+    "SELECT h.pack_id FROM shards h WHERE h.snapshot_id = ?1 AND h.number = ?2"
+    " AND EXISTS (SELECT 1 FROM snapshots s WHERE s.id = ?1 AND s.complete = 1)"
+    " AND" CATALOG_GAP("packs");
 static const char AT_SQL[] = SNAPSHOT_FROM " WHERE table_id = ?1 AND date = ?2 AND " SHOWN;
 static const char LATEST_SQL[] =
     SNAPSHOT_FROM " WHERE table_id = ?1 AND " SHOWN " ORDER BY id DESC LIMIT 1";
@@ -402,6 +404,24 @@ snapshots_gap(struct catalog *c, int64_t id, bool *out, struct err *e)
 	db_reset(q);
 	*out = rc == ERR_OK;
 	return rc == ERR_END ? ERR_OK : rc;
+}
+
+int
+snapshots_shard_gap(struct catalog *c, int64_t id, uint64_t number, int64_t *pack_id, struct err *e)
+{
+	struct db_query *q;
+	int rc;
+
+	if (number >= SNAPSHOTS_SHARDS)
+		return ERR_ABSENT;
+	q = db_query(c->db, SHARD_GAP_SQL);
+	db_bind_int(q, 1, id);
+	db_bind_count(q, 2, number);
+	rc = db_step(q, e);
+	if (rc == ERR_OK && !db_int(q, 0, 1, PACKS_ID_MAX - 1, pack_id))
+		rc = db_damaged(c->db, e, "a row of shards has values out of range");
+	db_reset(q);
+	return rc == ERR_END ? ERR_ABSENT : rc;
 }
 
 int

@@ -169,12 +169,15 @@ int snapshots_shard(struct catalog *c, int64_t snapshot_id, uint64_t number,
     struct snapshots_shard *out, struct err *e);
 
 /*
- * snapshots_gap(c, id, out, e):
+ * snapshots_gap(c, id, out, e), snapshots_shard_gap(c, id, number, pack_id, e):
  * Set ${out} to whether a complete snapshot has a shard whose pack was missing, or could not be
  * read to its end, when the catalogue was made again. The row alone tells that what was known of
- * its keys ended there.
+ * its keys ended there. Of one shard: return ERR_OK and set ${pack_id} to the pack that the row
+ * names, be it that one or another, when it is such a shard; ERR_ABSENT (no text); or a failure.
  */
 int snapshots_gap(struct catalog *c, int64_t id, bool *out, struct err *e);
+int snapshots_shard_gap(
+    struct catalog *c, int64_t id, uint64_t number, int64_t *pack_id, struct err *e);
 
 /*
  * snapshots_recount(c, id, changed, e):

@@ -87,15 +87,6 @@ ids_sort(struct rebuild_ids *list)
 		qsort(list->ids, list->n, sizeof(uint64_t), ids_compare);
 }
 
-/* Whether the sorted list has the number. */
-static bool
-ids_have(const struct rebuild_ids *list, int64_t id)
-{
-	uint64_t key = (uint64_t)id;
-
-	return list->n > 0 && bsearch(&key, list->ids, list->n, sizeof(key), ids_compare) != NULL;
-}
-
 static int
 rebuild_found(void *arg, uint64_t id, bool is_dictionary)
 {
@@ -119,8 +110,9 @@ rebuild_list(struct rebuild *r, struct err *e)
 
 /* ---- what else tells of snapshots ---- */
 
+/* What nobody is told. */
 static void
-old_problem(void *arg, const char *text)
+rebuild_untold(void *arg, const char *text)
 {
 	(void)arg;
 	(void)text;
@@ -139,7 +131,7 @@ rebuild_old(struct rebuild *r, struct err *e)
 
 	if (rc != ERR_OK)
 		return ERR_OK;
-	if (catalog_check(old, old_problem, NULL, NULL) != ERR_OK) {
+	if (catalog_check(old, rebuild_untold, NULL, NULL) != ERR_OK) {
 		catalog_close(old);
 		return ERR_OK;
 	}
@@ -160,26 +152,6 @@ rebuild_was_complete(
 		rc = snapshots_any(r->old, s->id, &was, e);
 	if (rc == ERR_OK)
 		*out = was.table_id == s->table_id && was.date == s->date;
-	return rc == ERR_ABSENT ? ERR_OK : rc;
-}
-
-int
-rebuild_had_gap(
-    struct rebuild *r, int64_t snapshot_id, uint64_t number, int64_t *pack_id, struct err *e)
-{
-	struct snapshots_shard shard;
-	struct packs_pack row;
-	int rc = ERR_ABSENT;
-
-	if (r->old != NULL)
-		rc = snapshots_shard(r->old, snapshot_id, number, &shard, e);
-	if (rc != ERR_OK)
-		return rc;
-	rc = packs_get(r->old, shard.pack_id, &row, e);
-	if (rc == ERR_OK && row.snapshot_id == snapshot_id && row.shard == number && row.bytes > 0)
-		return ERR_ABSENT;
-	if (rc == ERR_OK || rc == ERR_ABSENT)
-		*pack_id = shard.pack_id;
 	return rc == ERR_ABSENT ? ERR_OK : rc;
 }
 
@@ -218,7 +190,10 @@ rebuild_markers(struct rebuild *r, struct err *e)
 bool
 rebuild_is_forgotten(const struct rebuild *r, int64_t snapshot_id)
 {
-	return ids_have(&r->forgotten, snapshot_id);
+	uint64_t id = (uint64_t)snapshot_id;
+
+	return r->forgotten.n > 0 &&
+	       bsearch(&id, r->forgotten.ids, r->forgotten.n, sizeof(id), ids_compare) != NULL;
 }
 
 /* ---- packs ---- */
@@ -689,14 +664,6 @@ compare_fill(struct rebuild *r, struct err *e)
 	return rc == ERR_OK ? catalog_commit(r->cat, false, e) : rc;
 }
 
-/* That documents were lost is no difference: it is in the catalogue. */
-static void
-compare_lost(void *arg, const char *text)
-{
-	(void)arg;
-	(void)text;
-}
-
 int
 rebuild_compare(const struct repo *repo, struct catalog *cat, const struct rebuild_options *options,
     struct err *e)
@@ -706,7 +673,8 @@ rebuild_compare(const struct repo *repo, struct catalog *cat, const struct rebui
 	struct rebuild r = {.repo = repo, .options = &quiet, .result = &result, .old = cat};
 	int rc;
 
-	quiet.problem = compare_lost;
+	/* That documents were lost is no difference: it is in the catalogue. */
+	quiet.problem = rebuild_untold;
 	quiet.progress = NULL;
 	r.reader = pack_reader_create();
 	rc = r.reader != NULL ? compare_list(&r, cat, e) : err_nomem(e);

@@ -82,14 +82,6 @@ bool rebuild_may_be_blind(const struct rebuild *r, int64_t snapshot_id);
 int rebuild_was_complete(
     struct rebuild *r, const struct snapshots_snapshot *s, bool *out, struct err *e);
 
-/*
- * rebuild_had_gap(r, snapshot_id, number, pack_id, e):
- * Whether the catalogue before has the shard without its pack, or with one of which it does not
- * have all lines: sets ${pack_id} to the one that it has. Return ERR_OK, ERR_ABSENT or a failure.
- */
-int rebuild_had_gap(
-    struct rebuild *r, int64_t snapshot_id, uint64_t number, int64_t *pack_id, struct err *e);
-
 /* rebuild_is_forgotten(r, snapshot_id): whether it is. */
 bool rebuild_is_forgotten(const struct rebuild *r, int64_t snapshot_id);
 

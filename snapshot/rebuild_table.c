@@ -45,6 +45,11 @@ struct table_loss {
 	struct key lower, upper;
 };
 
+struct table_losses {
+	struct table_loss *all; /* owned */
+	size_t n, cap;
+};
+
 /* A line of a pack's index, with the place of its snapshot. */
 struct table_line {
 	size_t at;
@@ -57,16 +62,14 @@ struct table {
 	const struct tables_table *t;
 	struct table_snapshot *snapshots; /* owned; oldest first */
 	size_t n, cap;                    /* that are complete; allocated */
-	struct table_loss *losses;        /* owned; in the order of snapshots */
-	size_t n_losses, cap_losses;
-	struct table_loss *returns; /* owned; of packs that were lost and are there again */
-	size_t n_returns;           /* of these; room for a power of two */
-	bool collected;             /* gc may have taken what one of these would show again */
-	uint64_t *documents;        /* owned: tree of n + 2 */
-	uint64_t *bytes;            /* likewise */
-	struct sort *lines;         /* of the packs */
-	struct sort *bounds;        /* upper bounds of shards, but for the last ones */
-	struct table_line open;     /* the version being followed, while has_open */
+	struct table_losses losses;       /* in the order of snapshots */
+	struct table_losses returns;      /* of packs that were lost and are there again */
+	bool collected;                   /* gc may have taken what one of these would show again */
+	uint64_t *documents;              /* owned: tree of n + 2 */
+	uint64_t *bytes;                  /* likewise */
+	struct sort *lines;               /* of the packs */
+	struct sort *bounds;              /* upper bounds of shards, but for the last ones */
+	struct table_line open;           /* the version being followed, while has_open */
 	bool has_open;
 	size_t lost_from;  /* the key being followed is lost from here on; n: it is not */
 	size_t lost_until; /* and not from here on, whatever comes */
@@ -183,37 +186,36 @@ table_snapshots(struct table *x, struct err *e)
 /* ---- what is lost ---- */
 
 static int
+losses_add(struct table_losses *l, const struct table_loss *loss, struct err *e)
+{
+	if (l->n == l->cap) {
+		size_t cap = l->cap > 0 ? l->cap * 2 : 16;
+		struct table_loss *p = reallocarray(l->all, cap, sizeof(*p));
+		if (p == NULL)
+			return err_nomem(e);
+		l->all = p;
+		l->cap = cap;
+	}
+	l->all[l->n++] = *loss;
+	return ERR_OK;
+}
+
+static int
 table_add_loss(struct table *x, size_t at, size_t until, const struct key *lower,
     const struct key *upper, struct err *e)
 {
-	if (x->n_losses == x->cap_losses) {
-		size_t cap = x->cap_losses > 0 ? x->cap_losses * 2 : 16;
-		struct table_loss *p = reallocarray(x->losses, cap, sizeof(*p));
-		if (p == NULL)
-			return err_nomem(e);
-		x->losses = p;
-		x->cap_losses = cap;
-	}
-	x->losses[x->n_losses++] = (struct table_loss){at, until, *lower, *upper};
-	return ERR_OK;
+	return losses_add(&x->losses, &(struct table_loss){at, until, *lower, *upper}, e);
 }
 
 static int
 table_add_return(
     struct table *x, size_t at, size_t until, const struct snapshots_shard *shard, struct err *e)
 {
-	int rc;
+	int rc =
+	    losses_add(&x->returns, &(struct table_loss){at, until, shard->lower, shard->upper}, e);
 
-	/* Powers of two: room is made when the count reaches one. */
-	if ((x->n_returns & (x->n_returns - 1)) == 0) {
-		size_t room = x->n_returns > 0 ? x->n_returns * 2 : 1;
-		struct table_loss *p = reallocarray(x->returns, room, sizeof(*p));
-		if (p == NULL)
-			return err_nomem(e);
-		x->returns = p;
-	}
-	x->returns[x->n_returns++] = (struct table_loss){at, until, shard->lower, shard->upper};
-	rc = forgotten_any(x->r->old, x->t->id, e);
+	if (rc == ERR_OK)
+		rc = forgotten_any(x->r->old, x->t->id, e);
 	x->collected = x->collected || rc == ERR_OK;
 	return rc == ERR_ABSENT ? ERR_OK : rc;
 }
@@ -227,11 +229,12 @@ static int
 table_until(struct table *x, size_t at, uint64_t number, size_t *until, int64_t *had, struct err *e)
 {
 	struct snapshots_snapshot was;
-	int rc;
+	int rc = ERR_ABSENT;
 
 	*had = 0;
 	*until = x->n;
-	rc = rebuild_had_gap(x->r, x->snapshots[at].row.id, number, had, e);
+	if (x->r->old != NULL)
+		rc = snapshots_shard_gap(x->r->old, x->snapshots[at].row.id, number, had, e);
 	for (size_t i = at + 1; i < x->n && rc == ERR_OK; i++) {
 		rc = snapshots_any(x->r->old, x->snapshots[i].row.id, &was, e);
 		if (rc == ERR_OK && was.lost == 0) {
@@ -560,8 +563,8 @@ table_close(struct table *x, size_t at, struct err *e)
 	size_t from = x->open.at;
 	int rc = ERR_OK;
 
-	for (size_t i = 0; i < x->n_returns && rc == ERR_OK; i++)
-		rc = table_returned(x, &x->returns[i], &at, e);
+	for (size_t i = 0; i < x->returns.n && rc == ERR_OK; i++)
+		rc = table_returned(x, &x->returns.all[i], &at, e);
 	if (rc != ERR_OK)
 		return rc;
 	x->has_open = false;
@@ -593,8 +596,8 @@ table_lose(struct table *x, size_t until, struct err *e)
 {
 	int rc = ERR_OK;
 
-	for (; x->seen < x->n_losses && x->losses[x->seen].at < until; x->seen++) {
-		const struct table_loss *loss = &x->losses[x->seen];
+	for (; x->seen < x->losses.n && x->losses.all[x->seen].at < until; x->seen++) {
+		const struct table_loss *loss = &x->losses.all[x->seen];
 		if (!x->has_open || loss->at <= x->open.at ||
 		    !loss_covers(loss, &x->open.version.key))
 			continue;
@@ -727,16 +730,22 @@ table_lines(struct table *x, struct err *e)
 
 /* ---- the end ---- */
 
+/* Whether any of the losses lasts at the snapshot at ${at}. */
+static bool
+losses_span(const struct table_losses *l, size_t at)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->all[i].at <= at && at < l->all[i].until)
+			return true;
+	return false;
+}
+
 /* Whether the snapshot may lack documents of which nothing is known. */
 static bool
 table_may_lack(const struct table *x, size_t at)
 {
-	for (size_t i = 0; i < x->n_losses; i++)
-		if (x->losses[i].at <= at && at < x->losses[i].until)
-			return true;
-	for (size_t i = 0; i < x->n_returns && x->collected; i++)
-		if (x->returns[i].at <= at && at < x->returns[i].until)
-			return true;
+	if (losses_span(&x->losses, at) || (x->collected && losses_span(&x->returns, at)))
+		return true;
 	for (size_t i = 0; i < x->r->n_blinds; i++)
 		if (x->snapshots[at].row.id > x->r->blinds[i].before)
 			return true;
@@ -780,8 +789,8 @@ rebuild_table(struct rebuild *r, const struct tables_table *t, struct err *e)
 	sort_free(x.lines);
 	sort_free(x.bounds);
 	free(x.snapshots);
-	free(x.losses);
-	free(x.returns);
+	free(x.losses.all);
+	free(x.returns.all);
 	free(x.documents);
 	free(x.bytes);
 	return rc;
