@@ -20,12 +20,6 @@ static struct {
 	unsigned removed, returned, cut, kept, marked, unfinished;
 } seen;
 
-static void
-lost_path(const struct history *h, int64_t pack_id, char *out, size_t room)
-{
-	snprintf(out, room, "%s/repo/packs/000000/%016" PRIx64 ".pack", h->dir, (uint64_t)pack_id);
-}
-
 /* Where a pack is kept that was removed. */
 static void
 away_path(const struct history *h, int64_t pack_id, char *out, size_t room)
@@ -36,10 +30,9 @@ away_path(const struct history *h, int64_t pack_id, char *out, size_t room)
 static bool
 lost_exists(const struct history *h, int64_t pack_id)
 {
-	char path[700];
+	char path[HISTORY_PATH];
 
-	lost_path(h, pack_id, path, sizeof(path));
-	return access(path, F_OK) == 0;
+	return access(history_pack_path(h, pack_id, path), F_OK) == 0;
 }
 
 /* How many packs of a snapshot are there. */
@@ -65,11 +58,11 @@ static void
 lost_pack(struct history *h, struct catalog *c, const struct packs_pack *row)
 {
 	struct buf file = {0};
-	char path[700], away[700];
+	char path[HISTORY_PATH], away[HISTORY_PATH];
 
 	if (!lost_exists(h, row->id))
 		return;
-	lost_path(h, row->id, path, sizeof(path));
+	history_pack_path(h, row->id, path);
 	if (!row->forgotten && history_random(h, 2) == 0 && lost_left(h, c, row->snapshot_id) > 1) {
 		away_path(h, row->id, away, sizeof(away));
 		assert_int_equal(rename(path, away), 0);
@@ -80,22 +73,6 @@ lost_pack(struct history *h, struct catalog *c, const struct packs_pack *row)
 	test_write_file(path, file.data, file.len - 1);
 	buf_finish(&file);
 	seen.cut++;
-}
-
-static void
-lost_some(struct history *h)
-{
-	struct packs_pack row = {0};
-	struct catalog *c;
-	struct err e = {0};
-	int rc;
-
-	assert_err(catalog_open(h->repo, CATALOG_READ, &c, &e), ERR_OK, &e);
-	while ((rc = packs_next(c, row.id, &row, &e)) == ERR_OK)
-		if (history_random(h, 6) == 0)
-			lost_pack(h, c, &row);
-	assert_err(rc, ERR_END, &e);
-	catalog_close(c);
 }
 
 static void
@@ -129,12 +106,12 @@ lost_note(struct history *h)
 static bool
 lost_return(struct history *h)
 {
-	char path[700], away[700];
+	char path[HISTORY_PATH], away[HISTORY_PATH];
 	bool any = false;
 
 	for (int64_t id = 1; id < 200; id++) {
 		away_path(h, id, away, sizeof(away));
-		lost_path(h, id, path, sizeof(path));
+		history_pack_path(h, id, path);
 		if (history_random(h, 4) > 0 && rename(away, path) == 0) {
 			any = true;
 			seen.returned++;
@@ -147,17 +124,13 @@ static void
 lost_rebuild(struct history *h, bool keep)
 {
 	const struct rebuild_options options = {.problem = lost_ignore};
-	static const char *const tails[] = {"", "-wal", "-shm"};
 	struct rebuild_result result;
 	size_t before = h->n;
-	char path[700];
 	struct err e = {0};
 	int lock;
 
-	for (size_t i = 0; i < 3 && !keep; i++) {
-		snprintf(path, sizeof(path), "%s/repo/catalog.db%s", h->dir, tails[i]);
-		unlink(path);
-	}
+	if (!keep)
+		history_drop_catalog(h);
 	assert_err(repo_lock(h->repo, &lock, &e), ERR_OK, &e);
 	assert_err(rebuild_run(h->repo, &options, &result, &e), ERR_OK, &e);
 	close(lock);
@@ -201,7 +174,7 @@ lost_step(struct history *h, bool *returns)
 		 */
 		bool returned = what == 9 && lost_return(h);
 		if (what == 9 && !returned)
-			lost_some(h);
+			history_each_pack(h, 6, lost_pack);
 		*returns = *returns || returned;
 		lost_rebuild(h, *returns || history_random(h, 2) == 0);
 	}

@@ -67,21 +67,16 @@ repair_all(struct history *h)
 	return result;
 }
 
-static void
-repair_path(const struct history *h, int64_t pack_id, char *out, size_t room)
-{
-	snprintf(out, room, "%s/repo/packs/000000/%016" PRIx64 ".pack", h->dir, (uint64_t)pack_id);
-}
-
 /* Damage a pack: it vanishes, a bit is another, or it is cut off. */
 static void
-repair_damage(struct history *h, int64_t pack_id)
+repair_damage(struct history *h, struct catalog *c, const struct packs_pack *row)
 {
 	unsigned how = history_random(h, 4);
 	struct buf file = {0};
-	char path[700];
+	char path[HISTORY_PATH];
 
-	repair_path(h, pack_id, path, sizeof(path));
+	(void)c;
+	history_pack_path(h, row->id, path);
 	test_read_file(path, &file);
 	if (how == 0) {
 		assert_int_equal(unlink(path), 0);
@@ -94,23 +89,6 @@ repair_damage(struct history *h, int64_t pack_id)
 		test_write_file(path, file.data, file.len);
 	}
 	buf_finish(&file);
-}
-
-/* Damage some packs, those of forgotten snapshots too. */
-static void
-repair_damage_some(struct history *h)
-{
-	struct packs_pack row = {0};
-	struct catalog *c;
-	struct err e = {0};
-	int rc;
-
-	assert_err(catalog_open(h->repo, CATALOG_READ, &c, &e), ERR_OK, &e);
-	while ((rc = packs_next(c, row.id, &row, &e)) == ERR_OK)
-		if (history_random(h, 4) == 0)
-			repair_damage(h, row.id);
-	assert_err(rc, ERR_END, &e);
-	catalog_close(c);
 }
 
 /* Have documents again as one of the snapshots had them. */
@@ -149,7 +127,7 @@ repair_step(struct history *h)
 	} else if (what < 9) {
 		history_rebuild(h);
 	} else {
-		repair_damage_some(h);
+		history_each_pack(h, 4, repair_damage);
 		result = repair_all(h);
 		seen.packs += result.packs;
 		seen.lost += result.lost;
@@ -198,13 +176,13 @@ static void
 repair__ends_overwritten(void **state)
 {
 	struct history h;
-	char path[700];
+	char path[HISTORY_PATH];
 	int64_t id;
 
 	(void)state;
 	repair_prepare(&h);
 	id = h.snapshots[1].documents[0].pack_id;
-	repair_path(&h, id, path, sizeof(path));
+	history_pack_path(&h, id, path);
 	for (unsigned how = 0; how < 3; how++) {
 		struct buf whole = {0}, file = {0}, again = {0};
 		struct repair_result result;
@@ -234,12 +212,12 @@ repair__ends_overwritten(void **state)
 static void
 repair_vanish(struct history *h)
 {
-	char path[700];
+	char path[HISTORY_PATH];
 
 	repair_prepare(h);
 	h->lossy = true;
 	for (unsigned k = 0; k < HISTORY_KEYS; k++) {
-		repair_path(h, h->snapshots[1].documents[k].pack_id, path, sizeof(path));
+		history_pack_path(h, h->snapshots[1].documents[k].pack_id, path);
 		unlink(path);
 	}
 }

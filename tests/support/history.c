@@ -298,6 +298,33 @@ history_tag(struct history *h, size_t i, const char *tag)
 	close(lock);
 }
 
+/* ---- packs ---- */
+
+const char *
+history_pack_path(const struct history *h, int64_t pack_id, char out[HISTORY_PATH])
+{
+	snprintf(out, HISTORY_PATH, "%s/repo/packs/000000/%016" PRIx64 ".pack", h->dir,
+	    (uint64_t)pack_id);
+	return out;
+}
+
+void
+history_each_pack(struct history *h, unsigned one_in,
+    void (*each)(struct history *h, struct catalog *c, const struct packs_pack *row))
+{
+	struct packs_pack row = {0};
+	struct catalog *c;
+	struct err e = {0};
+	int rc;
+
+	assert_err(catalog_open(h->repo, CATALOG_READ, &c, &e), ERR_OK, &e);
+	while ((rc = packs_next(c, row.id, &row, &e)) == ERR_OK)
+		if (history_random(h, one_in) == 0)
+			each(h, c, &row);
+	assert_err(rc, ERR_END, &e);
+	catalog_close(c);
+}
+
 /* ---- making the catalogue again ---- */
 
 /* A listing in the making. */
@@ -357,19 +384,26 @@ history_rebuild_problem(void *arg, const char *text)
 }
 
 void
-history_remake(struct history *h)
+history_drop_catalog(struct history *h)
 {
-	const struct rebuild_options options = {.problem = history_rebuild_problem};
 	static const char *const tails[] = {"", "-wal", "-shm"};
-	struct rebuild_result result;
-	char path[700];
-	struct err e = {0};
-	int lock;
+	char path[HISTORY_PATH];
 
 	for (size_t i = 0; i < 3; i++) {
 		snprintf(path, sizeof(path), "%s/repo/catalog.db%s", h->dir, tails[i]);
 		unlink(path);
 	}
+}
+
+void
+history_remake(struct history *h)
+{
+	const struct rebuild_options options = {.problem = history_rebuild_problem};
+	struct rebuild_result result;
+	struct err e = {0};
+	int lock;
+
+	history_drop_catalog(h);
 	assert_err(repo_lock(h->repo, &lock, &e), ERR_OK, &e);
 	assert_err(rebuild_run(h->repo, &options, &result, &e), ERR_OK, &e);
 	close(lock);

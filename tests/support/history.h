@@ -6,6 +6,7 @@
 #define THINKBACK_TESTS_HISTORY_H
 
 #include "catalog/catalog.h"
+#include "catalog/packs.h"
 #include "catalog/repo.h"
 
 #include <stdbool.h>
@@ -76,6 +77,20 @@ void history_collect(struct history *h, unsigned threshold);
 
 /* history_tag(h, i, tag): give snapshot number ${i} of the history a tag. */
 void history_tag(struct history *h, size_t i, const char *tag);
+
+/* history_pack_path(h, pack_id, out): write the path of a pack to ${out}, which is returned. */
+#define HISTORY_PATH 700 /* room for it */
+const char *history_pack_path(const struct history *h, int64_t pack_id, char out[HISTORY_PATH]);
+
+/*
+ * history_each_pack(h, one_in, each): hand packs that the catalogue has, of forgotten snapshots
+ * too, to ${each}: one in so many, by chance.
+ */
+void history_each_pack(struct history *h, unsigned one_in,
+    void (*each)(struct history *h, struct catalog *c, const struct packs_pack *row));
+
+/* history_drop_catalog(h): remove the catalogue with its log. */
+void history_drop_catalog(struct history *h);
 
 /* history_remake(h): make the catalogue again from packs/ alone, as they are. */
 void history_remake(struct history *h);
