@@ -1,8 +1,8 @@
 /* Restoring into a directory, and comparing snapshots with what is there. */
+#include "tests/support/take.h"
 #include "tests/support/test.h"
 
 #include "catalog/catalog.h"
-#include "snapshot/capture.h"
 #include "snapshot/documents.h"
 #include "snapshot/json/jsonkey.h"
 #include "snapshot/restore.h"
@@ -40,10 +40,6 @@ put(const char *dir, const char *name, const char *text)
 static void
 take(struct fixture *f)
 {
-	struct capture_options options = {.has_date = true, .date = DATE};
-	struct capture_result result;
-	struct source *source;
-	struct capture *c;
 	char export[600], database[620];
 
 	snprintf(export, sizeof(export), "%s/export", f->dir);
@@ -54,12 +50,7 @@ take(struct fixture *f)
 	put(database, "t.json", "[{\"id\":1,\"a\":-0.0},{\"id\":2},{\"id\":\"x\",\"b\":[1]}]");
 	put(database, "u.info", INFO);
 	put(database, "u.json", "[]");
-	assert_err(source_open(export, &source, &f->e), ERR_OK, &f->e);
-	assert_err(capture_open(f->repo, NULL, &c, &f->e), ERR_OK, &f->e);
-	assert_err(capture_run(c, source, 0, &options, &result, &f->e), ERR_OK, &f->e);
-	assert_int_equal(result.tables, 2);
-	capture_close(c);
-	source_close(source);
+	take_export(f->repo, export, DATE, 2);
 }
 
 static void

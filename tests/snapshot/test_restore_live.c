@@ -1,8 +1,8 @@
 /* Restoring into a live server: documents that have to go before they can come, and that stay. */
 #include "tests/support/server.h"
+#include "tests/support/take.h"
 #include "tests/support/test.h"
 
-#include "snapshot/capture.h"
 #include "snapshot/restore.h"
 
 #include <signal.h>
@@ -140,10 +140,6 @@ world_documents(const char *path, unsigned levels)
 static void
 world_take(struct world *w, unsigned levels)
 {
-	struct capture_options options = {.has_date = true, .date = 1794970800};
-	struct capture_result result;
-	struct source *source;
-	struct capture *c;
 	char path[600];
 
 	snprintf(path, sizeof(path), "%s/export", w->dir);
@@ -155,12 +151,7 @@ world_take(struct world *w, unsigned levels)
 	snprintf(path, sizeof(path), "%s/export/d/t.json", w->dir);
 	world_documents(path, levels);
 	snprintf(path, sizeof(path), "%s/export", w->dir);
-	assert_err(source_open(path, &source, &w->e), ERR_OK, &w->e);
-	assert_err(capture_open(w->repo, NULL, &c, &w->e), ERR_OK, &w->e);
-	assert_err(capture_run(c, source, 0, &options, &result, &w->e), ERR_OK, &w->e);
-	assert_int_equal(result.tables, 1);
-	capture_close(c);
-	source_close(source);
+	take_export(w->repo, path, 1794970800, 1);
 }
 
 static void

@@ -10,12 +10,12 @@
  * run was started, when a snapshot was verified, on how many documents a dictionary was trained)
  * and for a last number given out that is larger than needed.
  */
-#include "snapshot/capture.h"
 #include "snapshot/check.h"
 #include "snapshot/documents.h"
 #include "snapshot/rebuild.h"
 #include "snapshot/repair.h"
 #include "tests/support/packs.h"
+#include "tests/support/take.h"
 #include "tests/support/test.h"
 
 #include <dirent.h>
@@ -119,19 +119,7 @@ sweep_table(const char *dir, const char *table, unsigned documents, unsigned day
 static void
 sweep_take(struct sweep *s, unsigned day)
 {
-	struct capture_options options = {
-	    .has_date = true, .date = 1795000000 + 86400 * (int64_t)day};
-	struct capture_result result;
-	struct capture *c;
-	struct source *source;
-	struct err e = {0};
-
-	assert_err(capture_open(s->repo, NULL, &c, &e), ERR_OK, &e);
-	assert_err(source_open(s->export, &source, &e), ERR_OK, &e);
-	assert_err(capture_run(c, source, 0, &options, &result, &e), ERR_OK, &e);
-	assert_int_equal(result.tables, 2);
-	source_close(source);
-	capture_close(c);
+	take_export(s->repo, s->export, 1795000000 + 86400 * (int64_t)day, 2);
 }
 
 static void

@@ -1,6 +1,7 @@
 /* Histories of snapshots: the contracts are in history.h. */
 #include "tests/support/history.h"
 
+#include "tests/support/take.h"
 #include "tests/support/test.h"
 
 #include "catalog/forgotten.h"
@@ -9,7 +10,6 @@
 #include "catalog/snapshots.h"
 #include "catalog/tags.h"
 #include "catalog/versions.h"
-#include "snapshot/capture.h"
 #include "snapshot/check.h"
 #include "snapshot/forget.h"
 #include "snapshot/gc.h"
@@ -162,21 +162,11 @@ history_note(struct history *h, const int values[HISTORY_KEYS])
 void
 history_take(struct history *h, const int values[HISTORY_KEYS])
 {
-	struct capture_options options = {.has_date = true, .date = h->clock};
-	struct capture_result result;
-	struct capture *c;
-	struct source *source;
 	char path[600];
-	struct err e = {0};
 
 	history_write(h, values);
 	snprintf(path, sizeof(path), "%s/export", h->dir);
-	assert_err(capture_open(h->repo, NULL, &c, &e), ERR_OK, &e);
-	assert_err(source_open(path, &source, &e), ERR_OK, &e);
-	assert_err(capture_run(c, source, 0, &options, &result, &e), ERR_OK, &e);
-	source_close(source);
-	capture_close(c);
-	assert_int_equal(result.tables, 1);
+	take_export(h->repo, path, h->clock, 1);
 	h->clock += 1000;
 	history_note(h, values);
 }
