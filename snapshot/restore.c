@@ -20,6 +20,20 @@ restore_stopped(const struct restore *r, struct err *e)
 	return stop ? err_set(e, ERR_INTR, "interrupted") : ERR_OK;
 }
 
+int
+restore_same_key(const struct restore_job *job, const struct buf *have, struct err *e)
+{
+	const char *there = (const char *)have->data;
+	const char *want = (const char *)job->primary_key.data;
+
+	return strcmp(there, want) == 0
+		   ? ERR_OK
+		   : err_set(e, ERR_WRONG_STATE,
+			 "%s.%s is there with the primary key \"%s\", the snapshot has \"%s\"; "
+			 "--into takes another name",
+			 job->table.database, job->table.name, there, want);
+}
+
 void
 restore_show(const struct restore *r, const char *what, const struct restore_job *job,
     uint64_t done, uint64_t total)

@@ -9,7 +9,6 @@
 #include "snapshot/target.h"
 
 #include <fcntl.h>
-#include <string.h>
 #include <sys/stat.h>
 
 /* Room for DIR/DB/TABLE.json is taken as it is needed: DIR is as long as a user likes. */
@@ -35,13 +34,8 @@ dir_look_key(const struct restore *r, const struct restore_job *job, struct err 
 	if (rc == ERR_OK)
 		rc = info_read_key(
 		    AT_FDCWD, (const char *)path.data, (const char *)path.data, &key, e);
-	if (rc == ERR_OK &&
-	    strcmp((const char *)key.data, (const char *)job->primary_key.data) != 0)
-		rc = err_set(e, ERR_WRONG_STATE,
-		    "%s.%s is there with the primary key \"%s\", the snapshot has \"%s\"; --into "
-		    "takes another name",
-		    job->table.database, job->table.name, (const char *)key.data,
-		    (const char *)job->primary_key.data);
+	if (rc == ERR_OK)
+		rc = restore_same_key(job, &key, e);
 	buf_finish(&path);
 	buf_finish(&key);
 	return rc == ERR_ABSENT ? ERR_OK : rc;

@@ -46,6 +46,12 @@ struct restore {
 /* restore_stopped(r, e): ERR_INTR when it is to give up, else ERR_OK. */
 int restore_stopped(const struct restore *r, struct err *e);
 
+/*
+ * restore_same_key(job, have, e): ERR_OK when ${have}, which ends in a NUL, is the key field of the
+ * snapshot; ERR_WRONG_STATE when the table that is there has another.
+ */
+int restore_same_key(const struct restore_job *job, const struct buf *have, struct err *e);
+
 /* restore_show(r, what, job, done, total): options->progress, if it is set. */
 void restore_show(const struct restore *r, const char *what, const struct restore_job *job,
     uint64_t done, uint64_t total);

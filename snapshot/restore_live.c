@@ -126,12 +126,7 @@ live_look(struct restore *r, struct restore_job *job, struct err *e)
 	if (rc != ERR_OK)
 		return rc;
 	job->table.exists = true;
-	if (strcmp((const char *)now.primary_key.data, (const char *)job->primary_key.data) != 0)
-		rc = err_set(e, ERR_WRONG_STATE,
-		    "%s.%s is there with the primary key \"%s\", the snapshot has \"%s\"; --into "
-		    "takes another name",
-		    t.database, t.name, (const char *)now.primary_key.data,
-		    (const char *)job->primary_key.data);
+	rc = restore_same_key(job, &now.primary_key, e);
 	describe_finish(&now);
 	return rc;
 }
